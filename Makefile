@@ -1,0 +1,39 @@
+# Needs Python 3.11 or newer with venv, and make. `make report` and `make test` do the rest.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; \
+	done; echo python3)
+# A file of pins for pip; CI sets it to constraints.txt, everybody else gets the newest that fits.
+CONSTRAINTS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# One BLAS thread a process: two pytest workers already fill two cores.
+SUITE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
+SIZE ?= quick
+
+.PHONY: help report test test-all environment lint clean
+
+help:
+	@echo "make report    check the statements at quick size and write report/index.html"
+	@echo "make test      every gate: ruff, mypy, the vacuous-test lint, the suite"
+	@echo "make test-all  the same with the slow tests"
+
+environment:
+	@$(PYTHON) tools/environment.py $(VENV) $(CONSTRAINTS)
+
+report: environment
+	@$(BIN)/proofs-check run --size $(SIZE) --out report || test -f report/index.html
+
+lint: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/vacuous_tests.py tests
+
+test: lint
+	$(SUITE) -m "not slow"
+
+test-all: lint
+	$(SUITE)
+
+clean:
+	rm -rf $(VENV) report build dist .mypy_cache .ruff_cache .pytest_cache
