@@ -1,0 +1,31 @@
+"""The methods by name. A method's module is loaded when the method is first used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import cast
+
+from shallow.compute.case import Method
+
+__all__ = ["METHODS", "load_method"]
+
+METHODS: Mapping[str, str] = MappingProxyType(
+    {
+        "numpy": "shallow.compute.methods.numpy_steps:METHOD",
+        "numba": "shallow.compute.methods.numba_steps:METHOD",
+    }
+)
+
+
+def load_method(name: str) -> Method:
+    """The method called ``name``; its module is imported now.
+
+    Raises
+    ------
+    KeyError
+        If there is no such method.
+    """
+    module, attribute = METHODS[name].split(":")
+    return cast(Method, getattr(importlib.import_module(module), attribute))
