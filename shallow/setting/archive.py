@@ -71,7 +71,9 @@ def read_archive(
         raise ValueError(f"{source} is not a readable NPZ archive: {error}") from None
     except ValueError as error:
         if "allow_pickle" in str(error) or "pickled" in str(error):
-            raise ValueError(f"{source} holds pickled objects, which are never loaded; save plain numbers") from None
+            raise ValueError(
+                f"{source} holds pickled objects, which are never loaded; save plain numbers"
+            ) from None
         raise
     found = str(fields.pop("kind", kind))
     if found != kind:

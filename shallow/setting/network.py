@@ -61,7 +61,8 @@ class Network:
             raise TypeError(f"W is {W.dtype} and a is {a.dtype}; give both one floating type")
         if W.shape[0] != a.shape[0]:
             raise ValueError(
-                f"W has {W.shape[0]} neurons (rows) and a has {a.shape[0]}; W is (m, d) and a is (m,) or (m, k)"
+                f"W has {W.shape[0]} neurons (rows) and a has {a.shape[0]}; "
+                "W is (m, d) and a is (m,) or (m, k)"
             )
         object.__setattr__(self, "W", W)
         object.__setattr__(self, "a", a)
@@ -121,7 +122,5 @@ class Network:
             If the file is no NPZ archive or lacks W or a.
         """
         fields = read_archive(path, kind="network", required=("W", "a"))
-        numbers = {
-            name: float(fields[name]) for name in ("scale", "slope", "smoothing") if name in fields
-        }
+        numbers = {name: float(fields[name]) for name in ("scale", "slope", "smoothing") if name in fields}
         return Network(fields["W"], fields["a"], **numbers)

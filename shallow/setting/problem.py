@@ -63,7 +63,11 @@ class Problem:
     @property
     def label_scale(self) -> float:
         """Root mean square of the labels, tau."""
-        return float(np.sqrt(np.mean(host(self.y).astype(np.float64) ** 2)))
+        y = host(self.y).astype(np.float64)
+        largest = float(np.max(np.abs(y)))
+        if largest == 0:
+            return 0.0
+        return largest * float(np.sqrt(np.mean((y / largest) ** 2)))
 
     def replace(self, **changes: object) -> Problem:
         """A copy with some fields changed."""
