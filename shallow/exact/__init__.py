@@ -1,0 +1,1 @@
+"""The literal formulas, on any array namespace: the oracle for everything fast, and the portable path."""

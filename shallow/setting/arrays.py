@@ -32,7 +32,8 @@ def host(array: Array) -> np.ndarray[Any, Any]:
     try:
         return np.asarray(array)
     except (TypeError, RuntimeError, ValueError):
-        return np.asarray(array_api_compat.to_device(array, "cpu"))
+        home = namespace(array).__array_namespace_info__().default_device()
+        return np.asarray(array_api_compat.to_device(array, home))
 
 
 def read_array(value: Any, name: str, ndims: tuple[int, ...]) -> Array:
