@@ -1,0 +1,62 @@
+"""Statements about shallow networks as executable objects, and what runs say of them.
+
+``import proofs_check`` loads neither Numba, SciPy nor Matplotlib.
+"""
+
+from __future__ import annotations
+
+from proofs_check.check import (
+    ClaimSummary,
+    MutantResult,
+    Result,
+    check,
+    check_mutants,
+    check_sweep,
+    replay,
+    tightened,
+)
+from proofs_check.statement import (
+    Claim,
+    Comparison,
+    Constant,
+    Grade,
+    Hypothesis,
+    Mutant,
+    Point,
+    Probability,
+    Quantifier,
+    Requirement,
+    Source,
+    Statement,
+)
+from proofs_check.theorems import THEOREMS
+from proofs_check.verdict import Evidence, HypothesisStatus, Outcome, Regime, Verdict
+
+__all__ = [
+    "THEOREMS",
+    "Claim",
+    "ClaimSummary",
+    "Comparison",
+    "Constant",
+    "Evidence",
+    "Grade",
+    "Hypothesis",
+    "HypothesisStatus",
+    "Mutant",
+    "MutantResult",
+    "Outcome",
+    "Point",
+    "Probability",
+    "Quantifier",
+    "Regime",
+    "Requirement",
+    "Result",
+    "Source",
+    "Statement",
+    "Verdict",
+    "check",
+    "check_mutants",
+    "check_sweep",
+    "replay",
+    "tightened",
+]

@@ -163,7 +163,11 @@ class Hypothesis:
 
     @staticmethod
     def not_checkable(name: str, text: str, variable: str = "") -> Hypothesis:
-        """A hypothesis on a law, which no finite set of numbers can settle."""
+        """A hypothesis on a law, which no finite set of numbers can settle.
+
+        It is for a user's own data: a statement that drew its instance from the law itself reports
+        ``Hypothesis.fact(name, text, True)``. It counts as met only when it is assumed by name.
+        """
         return Hypothesis(name, text, HypothesisStatus.NOT_CHECKABLE, variable)
 
 
@@ -177,6 +181,8 @@ def _series(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
 class Claim:
     """Observed numbers beside the bounds the statement puts on them.
 
+    A statement gives its conclusion first: the first claim that has a tightness gives the statement's.
+
     All arrays are one-dimensional and of one length. The statement says ``lower <= observed <= upper`` at
     every index; an absent side is -inf or +inf. For EQUAL, lower = upper.
 
@@ -184,15 +190,18 @@ class Claim:
     ----------
     name : str
     index : array
-        Where the claim is evaluated: steps, times, sample numbers. Indices at which equality holds by
-        construction (the start of a trajectory) are left out by the statement.
+        Where the claim is evaluated: steps, times, sample numbers. The statement leaves out indices at
+        which equality holds by construction (the start of a trajectory) and those at which a residual is
+        under the rounding floor (1e-12 of its start).
     observed, lower, upper : arrays
     trivial : float or array
         The value that would be known without the statement (for a residual norm: its start). A claim counts
         as non-trivial where its bound is at least ten times below (upper) or above (lower) that value; NaN
         means that any bound is informative, as for equalities and facts that could simply be false.
     numerical_error : float or array
-        A bound on, or measurement of, the numerical error of ``observed`` relative to the bound compared with.
+        A bound on, or measurement of, the numerical error of ``observed`` against its bounds, absolute, in
+        the unit of ``observed``. A claim that comes closer to its bound than this is decided neither way;
+        for EQUAL it is the tolerance within which the two sides count as equal.
     comparison : Comparison
     quantifier : Quantifier
     index_name, unit : str

@@ -13,7 +13,10 @@ class Verdict(Enum):
     HOLDS = "every hypothesis is true, the conclusion was seen, and the bound was not empty"
     VIOLATED = "every hypothesis is true and the conclusion failed by more than the numerical error"
     CONSISTENT = "a hypothesis is known only up to a constant, so a run cannot decide; nothing contradicts it"
-    UNDECIDED = "the slack is under the numerical error, or there were too few trials"
+    UNDECIDED = (
+        "the slack is under the numerical error, there were too few trials, or the conclusion failed where "
+        "an unspecified constant may excuse it"
+    )
     NOT_APPLICABLE = "a hypothesis is false here"
     VACUOUS = "the conclusion was seen, but nothing in these runs could have contradicted it"
 

@@ -1,0 +1,54 @@
+"""Published statements as executable objects, one file each.
+
+``THEOREMS`` is a read-only mapping from key to Statement. A statement's module is imported when its key is
+first used; the table below is literal, so what exists can be read without running anything.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator, Mapping
+
+from proofs_check.statement import Statement
+
+__all__ = ["THEOREMS"]
+
+# Key -> "module below proofs_check.theorems:attribute", family by family.
+_TABLE: dict[str, str] = {}
+
+
+class _Theorems(Mapping[str, Statement]):
+    """Keys to statements, imported on first use."""
+
+    def __getitem__(self, key: str) -> Statement:
+        if key not in _TABLE:
+            raise KeyError(self._explain(key))
+        module, _, attribute = _TABLE[key].partition(":")
+        found = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        if not isinstance(found, Statement):
+            raise TypeError(f"{_TABLE[key]} is a {type(found).__name__}, not a Statement")
+        if found.key != key:
+            raise ValueError(f"{_TABLE[key]} calls itself {found.key!r}, but the table calls it {key!r}")
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_TABLE)
+
+    def __len__(self) -> int:
+        return len(_TABLE)
+
+    def __contains__(self, key: object) -> bool:
+        return key in _TABLE
+
+    def __repr__(self) -> str:
+        return f"THEOREMS({', '.join(_TABLE)})"
+
+    @staticmethod
+    def _explain(key: str) -> str:
+        close = difflib.get_close_matches(str(key), _TABLE, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"the keys are {', '.join(_TABLE) or 'none'}"
+        return f"no statement {key!r}; {hint}"
+
+
+THEOREMS: Mapping[str, Statement] = _Theorems()

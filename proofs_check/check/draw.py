@@ -1,0 +1,166 @@
+"""One trial: draw the instance, look at its hypotheses, gather the evidence, judge the claims."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from proofs_check.check.judge import Judgement, judge
+from proofs_check.statement import Claim, Hypothesis, Statement
+from proofs_check.verdict import HypothesisStatus, Outcome
+from shallow.setting.problem import Problem
+from shallow.setting.streams import Streams
+
+__all__ = ["Cell", "Summary", "Trial", "TrialStreams", "run_trial", "summarize", "tangent_gap"]
+
+EVERYTHING = frozenset({"init", "data", "labels"})
+
+_WORST_FIRST = (Outcome.FAILED, Outcome.WITHIN_ERROR, Outcome.TRIVIAL, Outcome.HELD)
+
+
+def _source_of(purpose: str) -> str:
+    """Which source of randomness a stream's purpose belongs to: "labels", "data" or "init"."""
+    word = purpose.lower()
+    if any(part in word for part in ("label", "teacher", "flip", "target")) or word == "y":
+        return "labels"
+    if any(part in word for part in ("input", "data", "sample", "cluster", "mean", "test")) or word == "x":
+        return "data"
+    return "init"
+
+
+@dataclass(frozen=True)
+class TrialStreams(Streams):
+    """The streams of one trial: only the sources in ``over`` differ from trial to trial.
+
+    Trial 0 draws what plain ``Streams(seed)`` draws. "data" covers inputs and labels, "labels" the labels
+    alone, "init" everything else.
+    """
+
+    trial: int = 0
+    over: frozenset[str] = EVERYTHING
+
+    def generator(self, purpose: str, **parameters: float | int | str) -> np.random.Generator:
+        """A fresh generator for ``purpose``; it moves with the trial when its source is in ``over``."""
+        source = _source_of(purpose)
+        moves = source in self.over or (source == "labels" and "data" in self.over)
+        words = (*self.independent, f"trial {self.trial}") if moves and self.trial else self.independent
+        return Streams(self.seed, words).generator(purpose, **parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One thing to run: a statement at parameters, with a seed and a trial number."""
+
+    statement: Statement
+    parameters: Any
+    seed: int
+    trial: int
+    over: frozenset[str] = EVERYTHING
+    problem: Problem | None = None
+    independent: tuple[str, ...] = ()
+
+    @property
+    def streams(self) -> TrialStreams:
+        """The trial's streams."""
+        return TrialStreams(self.seed, self.independent, self.trial, self.over)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What one trial showed. ``refusal`` is the one-line reason when the statement could not speak of it."""
+
+    number: int
+    hypotheses: tuple[Hypothesis, ...]
+    claims: tuple[Claim, ...]
+    judgements: tuple[Judgement, ...]
+    outcome: Outcome
+    regime_value: float | None
+    trained: bool
+    refusal: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What one instance contributes to a scaling law."""
+
+    hypotheses: tuple[Hypothesis, ...]
+    content: Any
+    regime_value: float | None
+    trained: bool
+    refusal: str = ""
+
+
+def run_trial(cell: Cell) -> Trial:
+    """Draw, train and judge one instance of a statement that has claims.
+
+    A ValueError of the statement on a user's own data, or on an instance outside its hypotheses, is a
+    refusal: its first line is kept. Any other exception propagates with the statement's key in a note.
+    """
+    found = summarize(cell, keep_evidence=_claims_of)
+    if found.refusal:
+        return Trial(
+            cell.trial, found.hypotheses, (), (), Outcome.TRIVIAL, found.regime_value, found.trained, found.refusal
+        )
+    claims, judgements = found.content
+    return Trial(
+        cell.trial,
+        found.hypotheses,
+        claims,
+        judgements,
+        worst_outcome(judgements),
+        found.regime_value,
+        found.trained,
+    )
+
+
+def summarize(cell: Cell, keep_evidence: Any = None) -> Summary:
+    """Draw one instance and gather its evidence; ``keep_evidence`` says what to keep of it (all by default)."""
+    statement = cell.statement
+    hypotheses: tuple[Hypothesis, ...] = ()
+    try:
+        instance = statement.instance(cell.parameters, cell.streams, cell.problem)
+        hypotheses = tuple(statement.hypotheses(instance))
+        evidence = statement.evidence(instance)
+        hypotheses += tuple(statement.hypotheses_along(instance, evidence))
+        content = evidence if keep_evidence is None else keep_evidence(statement, instance, evidence)
+        run = None if statement.run is None else statement.run(instance, evidence)
+    except ValueError as error:
+        outside = any(item.status is HypothesisStatus.FALSE for item in hypotheses)
+        if cell.problem is None and not outside:
+            error.add_note(f"while checking {statement.key} (seed {cell.seed}, trial {cell.trial})")
+            raise
+        return Summary(hypotheses, None, None, False, str(error).partition("\n")[0])
+    except Exception as error:
+        error.add_note(f"while checking {statement.key} (seed {cell.seed}, trial {cell.trial})")
+        raise
+    return Summary(hypotheses, content, tangent_gap(run), run is not None)
+
+
+def _claims_of(
+    statement: Statement, instance: Any, evidence: Any
+) -> tuple[tuple[Claim, ...], tuple[Judgement, ...]]:
+    if statement.claims is None:
+        raise TypeError(f"{statement.key} has a grid and a law, no claims of one instance")
+    claims = tuple(statement.claims(instance, evidence))
+    return claims, tuple(judge(claim) for claim in claims)
+
+
+def worst_outcome(judgements: tuple[Judgement, ...]) -> Outcome:
+    """FAILED if any claim failed, else WITHIN_ERROR, else TRIVIAL if any claim is empty, else HELD."""
+    outcomes = {item.outcome for item in judgements}
+    return next((outcome for outcome in _WORST_FIRST if outcome in outcomes), Outcome.TRIVIAL)
+
+
+def tangent_gap(run: Any) -> float | None:
+    """E = sup_t ||f_t - f_tangent,t|| / ||r_0|| of a run that recorded it; infinite if it ceased to be a number."""
+    series: Mapping[str, Any] = {} if run is None else run.series
+    if "tangent_distance" not in series:
+        return None
+    values = np.asarray(series["tangent_distance"], dtype=np.float64)
+    if values.size == 0:
+        return None
+    return math.inf if bool(np.isnan(values).any()) else float(values.max())

@@ -1,0 +1,125 @@
+"""False relatives of a statement: a check that cannot refute them would not notice an error either."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from proofs_check.check.judge import judge, tighten
+from proofs_check.check.result import MutantResult, Result
+from proofs_check.check.run import check
+from proofs_check.statement import Claim, Mutant, Point, Statement
+from proofs_check.verdict import HypothesisStatus, Outcome, Verdict
+
+__all__ = ["TIGHTENING", "check_mutants", "tightened", "tightened_mutant"]
+
+TIGHTENING = 1.25
+
+
+def tightened(statement: Statement, factor: float = TIGHTENING) -> Statement:
+    """The statement with each bound drawn ``factor`` times closer than where the observed values lie.
+
+    Each claim is tightened to ``factor`` times its own measured tightness on the instance at hand, so that
+    it is false there unless the numerical error is too large to see it. Claims without a tightness are
+    dropped. It speaks of single instances: a probability is left out.
+    """
+    changes: dict[str, Any] = {
+        "key": f"{statement.key}#tightened",
+        "title": f"{statement.title}, tightened to {factor:g} times its measured tightness",
+        "probability": None,
+        "mutants": _none,
+    }
+    claims_of, law_of = statement.claims, statement.law
+    if claims_of is not None:
+
+        def claims(instance: Any, evidence: Any) -> Sequence[Claim]:
+            return _tighten_all(claims_of(instance, evidence), factor)
+
+        changes["claims"] = claims
+    if law_of is not None:
+
+        def law(parameters: Any, points: Sequence[Point]) -> Sequence[Claim]:
+            return _tighten_all(law_of(parameters, points), factor)
+
+        changes["law"] = law
+    return dataclasses.replace(statement, **changes)
+
+
+def _none() -> Sequence[Mutant]:
+    return ()
+
+
+def _tighten_all(claims: Sequence[Claim], factor: float) -> list[Claim]:
+    made = []
+    for claim in claims:
+        slack = judge(claim).room
+        if slack is not None:
+            made.append(tighten(claim, factor * slack))
+    return made
+
+
+def check_mutants(statement: Statement, *, seed: int = 0, result: Result | None = None) -> tuple[MutantResult, ...]:
+    """Check every mutant on its witness; each should be refuted.
+
+    With ``result``, a check of the statement whose conclusion was seen, the claim tightened in that check's
+    worst instance is added: its numbers are at hand, so nothing is run again.
+
+    Cost: one check for each of the statement's own mutants.
+    """
+    made = [_check_one(item, seed) for item in statement.mutants()]
+    if result is not None and result.held > 0:
+        made.extend(_tightened_in(result))
+    return tuple(made)
+
+
+def _check_one(mutant: Mutant, seed: int) -> MutantResult:
+    probability = mutant.statement.probability
+    trials = mutant.trials if probability is None or mutant.trials > 1 else None
+    result = check(mutant.statement, parameters=mutant.parameters, seed=seed, trials=trials)
+    return MutantResult(
+        name=mutant.name,
+        why_false=mutant.why_false,
+        refuted=_refuted(result),
+        verdict=result.verdict,
+        reason=result.reason,
+        claims=tuple(item.claim for item in result.claims),
+        parameters=mutant.parameters,
+        seed=seed,
+    )
+
+
+def _refuted(result: Result) -> bool:
+    """Whether the mutant's conclusion failed on its witness, with no hypothesis false there.
+
+    A hypothesis known only up to a constant does not save a mutant: its witness was chosen to refute it.
+    """
+    if result.verdict is Verdict.VIOLATED:
+        return True
+    met = all(item.status is not HypothesisStatus.FALSE for item in result.hypotheses)
+    return met and result.statement.probability is None and Outcome.FAILED in result.outcomes
+
+
+def _tightened_in(result: Result) -> list[MutantResult]:
+    """The conclusion tightened to 1.25 times its measured tightness where it was tightest."""
+    for item in result.claims:
+        room = judge(item.claim).room
+        if item.outcome is not Outcome.HELD or room is None:
+            continue
+        claim = tighten(item.claim, TIGHTENING * room)
+        judgement = judge(claim)
+        refuted = judgement.outcome is Outcome.FAILED
+        seen = "none" if item.detectable is None else f"a factor {item.detectable:.3g}"
+        return [
+            MutantResult(
+                name=f"tightened-{TIGHTENING:g}",
+                why_false=f"{item.name}: its bound is drawn {TIGHTENING:g} times closer than the observed values allow",
+                refuted=refuted,
+                verdict=Verdict.VIOLATED if refuted else Verdict.UNDECIDED,
+                reason=f"slack {judgement.slack:.3g}; the smallest tightening this check detects: {seen}",
+                claims=(claim,),
+                parameters=result.parameters,
+                seed=result.seed,
+            )
+        ]
+    return []
