@@ -24,12 +24,12 @@ def main(arguments):
         version = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write(
             "This project needs Python 3.11 or newer, and %s is Python %s: "
-            "install one and call `make PYTHON=/path/to/python3.11`.\n" % (sys.executable, version)  # noqa: UP031
+            "install one and call `make PYTHON=/path/to/python3.11`.\n" % (sys.executable, version)
         )
         return 2
     target = arguments[0]
     constraints = arguments[1:]
-    stamp = stamp_of(["pyproject.toml", *constraints])
+    stamp = stamp_of(["pyproject.toml"] + constraints)
     stamp_file = os.path.join(target, "pyproject.stamp")
     if os.path.exists(stamp_file):
         with open(stamp_file) as stream:
@@ -40,10 +40,13 @@ def main(arguments):
         import venv
     except ImportError:
         sys.stderr.write(
-            f"{sys.executable} comes without venv: install it (on Debian: the package python3-venv) and try again.\n"
+            "%s comes without venv: install it (on Debian: the package python3-venv) and try again.\n"
+            % sys.executable
         )
         return 2
-    print(f"Making {target} with Python {sys.version.split()[0]} (once; about a minute) ...", flush=True)
+    version = sys.version.split()[0]
+    sys.stdout.write("Making %s with Python %s (once; about a minute) ...\n" % (target, version))
+    sys.stdout.flush()
     venv.create(target, with_pip=True, clear=os.path.isdir(target))
     python = os.path.join(target, "bin", "python")
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".[test]"]

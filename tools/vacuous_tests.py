@@ -20,7 +20,9 @@ def faults(tree: ast.Module) -> Iterator[tuple[int, str]]:
     asserting_helpers = {
         node.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("test") and _asserts(node, frozenset())
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("test")
+        and _asserts(node, frozenset())
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare):

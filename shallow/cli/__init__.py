@@ -1,0 +1,5 @@
+"""The command line: ``shallow train | ntk | doctor``."""
+
+from shallow.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,30 @@
+from shallow.exact.gradient import Gradient as Gradient
+from shallow.exact.gradient import gradient as gradient
+from shallow.exact.gradient import jacobian as jacobian
+from shallow.exact.gradient import loss as loss
+from shallow.exact.gradient import per_sample_gradient as per_sample_gradient
+from shallow.exact.gradient import predict as predict
+from shallow.exact.gradient import residual as residual
+from shallow.exact.ntk import empirical_ntk as empirical_ntk
+from shallow.exact.ntk import limit_kernel as limit_kernel
+from shallow.exact.ntk import ntk_gram as ntk_gram
+from shallow.exact.spectrum import largest_eigenvalue as largest_eigenvalue
+from shallow.exact.spectrum import smallest_eigenvalue as smallest_eigenvalue
+from shallow.setting.network import Network as Network
+from shallow.setting.problem import Problem as Problem
+from shallow.setting.streams import Streams as Streams
+from shallow.training import Fixed as Fixed
+from shallow.training import FlowScaled as FlowScaled
+from shallow.training import GatedModel as GatedModel
+from shallow.training import GradientDescent as GradientDescent
+from shallow.training import KernelScaled as KernelScaled
+from shallow.training import LossScaled as LossScaled
+from shallow.training import Outcome as Outcome
+from shallow.training import TangentModel as TangentModel
+from shallow.training import Trajectory as Trajectory
+from shallow.training import train as train
+from shallow.training import train_many as train_many
+from shallow.training.flow import FlowTrajectory as FlowTrajectory
+from shallow.training.flow import flow as flow
+
+__version__: str

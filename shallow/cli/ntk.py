@@ -1,0 +1,103 @@
+"""``shallow ntk``: the infinite-width tangent kernel of a data set and its spectrum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from shallow.cli.shell import document
+
+__all__ = ["ntk"]
+
+
+def ntk(
+    *,
+    n: int = 20,
+    d: int = 10,
+    inputs: str = "gaussian",
+    layer: Literal["both", "first", "second"] = "both",
+    slope: float = 0.0,
+    bias: float = 0.0,
+    m: int | None = None,
+    seed: int = 0,
+    data: Path | None = None,
+    out: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Print the extreme eigenvalues of the tangent kernel (NTK) of a data set.
+
+    Parameters
+    ----------
+    n, d, inputs
+        The law of X.
+    layer
+        Which layers are trained.
+    slope, bias
+        phi' on the negative side; the constant appended to every input.
+    m
+        Also draw one network of this width (NTK initialisation) and compare its kernel with the limit.
+    seed
+        Seed of all randomness.
+    data
+        Your own X and y (NPZ or CSV) in place of the law.
+    out
+        An NPZ file for the kernel matrix.
+    json
+        Print one JSON document on standard output.
+    """
+    from shallow.configuration.build import problem_of
+    from shallow.configuration.model import read_run
+    from shallow.exact.ntk import ntk_gram
+    from shallow.exact.spectrum import largest_eigenvalue, smallest_eigenvalue
+    from shallow.setting.archive import write_archive
+    from shallow.setting.data import find_duplicates
+    from shallow.setting.streams import Streams
+
+    model = read_run({"seed": seed, "problem": {"n": n, "d": d, "inputs": inputs, "data": data}})
+    problem = problem_of(model.problem, Streams(seed))
+    H = ntk_gram(problem.X, layer=layer, slope=slope, bias=bias)
+    report: dict[str, Any] = {
+        "schema": "shallow-ntk/1",
+        "n": problem.n,
+        "d": problem.d,
+        "layer": layer,
+        "lambda_min": float(smallest_eigenvalue(H)),
+        "lambda_max": float(largest_eigenvalue(H)),
+        "trace": float(np.trace(H)),
+        "duplicates": [str(pair) for pair in find_duplicates(problem)],
+    }
+    if m is not None:
+        report |= _at_width(m, problem, H, layer, slope, bias, seed)
+    if out is not None:
+        write_archive(out, kind="kernel", H=H, X=problem.X)
+    print(
+        document(report) if json else "\n".join(f"{key:14} {_shown(value)}" for key, value in report.items())
+    )
+    return 0
+
+
+def _at_width(
+    m: int, problem: Any, H: Any, layer: str, slope: float, bias: float, seed: int
+) -> dict[str, Any]:
+    from shallow.exact.ntk import empirical_ntk
+    from shallow.exact.spectrum import smallest_eigenvalue
+    from shallow.setting.initialization import ntk_signs
+    from shallow.setting.streams import Streams
+
+    lifted = problem.with_bias(bias) if bias else problem
+    network = ntk_signs(slope=slope).draw(m, lifted, Streams(seed))
+    rates = {"both": (1.0, 1.0), "first": (1.0, 0.0), "second": (0.0, 1.0)}[layer]
+    H_m = empirical_ntk(network, lifted.X, *rates)
+    return {
+        "m": m,
+        "lambda_min_m": float(smallest_eigenvalue(H_m)),
+        "kernel_gap": float(np.linalg.norm(H_m - H) / np.linalg.norm(H)),
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6e}"
+    return "; ".join(value) or "none" if isinstance(value, list) else str(value)
