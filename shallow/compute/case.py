@@ -50,7 +50,8 @@ class Case:
         A member whose residual f - y has an entry beyond this, or that is not finite, has diverged.
     model : str
         "network"; "gated", whose gates are ``gates`` for ever; "tangent", the linearisation at
-        ``anchor_W, anchor_a`` (then W and a are the anchor plus the offset).
+        ``anchor_W, anchor_a``: then W and a are the offsets from there (a small offset keeps its digits),
+        and weight decay acts on anchor plus offset.
     gates : (B, m, n) array, optional
     anchor_W, anchor_a : arrays shaped as W and a, optional
     """

@@ -1,0 +1,119 @@
+"""What each method can run and what it costs, as one literal table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from shallow.compute.case import Case, Machine
+
+__all__ = ["CAPABILITIES", "Capability", "cost", "refuses"]
+
+_LOSSES = ("squared", "logistic", "exponential", "hinge")
+_PACES = ("constant", "flow", "loss")
+_MODELS = ("network", "gated", "tangent")
+_DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Capability:
+    """The cases a method runs, and the numbers behind its predicted cost.
+
+    Parameters
+    ----------
+    losses, paces, models, dtypes : tuple of str
+        The names it accepts.
+    outputs : float
+        Largest number of outputs k.
+    leaky, smooth : bool
+        Whether it accepts slope != 0, and smoothing > 0.
+    startup : float
+        Seconds before the first step: loading and compiling.
+    overhead : float
+        Seconds a step of one member costs at any size.
+    entry : float
+        Nanoseconds for each of the n m entries of the pre-activations.
+    rate : float
+        10^9 operations a second and core in the products, float64.
+    parallel : bool
+        Whether members or neurons are spread over the cores.
+    """
+
+    losses: tuple[str, ...]
+    paces: tuple[str, ...]
+    models: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    outputs: float
+    leaky: bool
+    smooth: bool
+    startup: float
+    overhead: float
+    entry: float
+    rate: float
+    parallel: bool
+
+
+CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
+    {
+        "numpy": Capability(
+            losses=_LOSSES,
+            paces=_PACES,
+            models=_MODELS,
+            dtypes=_DTYPES,
+            outputs=math.inf,
+            leaky=True,
+            smooth=True,
+            startup=0.0,
+            overhead=25e-6,
+            entry=1.6,
+            rate=60.0,
+            parallel=False,
+        ),
+        "numba": Capability(
+            losses=("squared",),
+            paces=("constant",),
+            models=("network",),
+            dtypes=_DTYPES,
+            outputs=1,
+            leaky=False,
+            smooth=False,
+            startup=4.0,
+            overhead=5e-6,
+            entry=1.2,
+            rate=70.0,
+            parallel=True,
+        ),
+    }
+)
+
+
+def refuses(name: str, case: Case) -> str | None:
+    """Why the method called ``name`` cannot run ``case``, in one sentence, or None."""
+    table = CAPABILITIES[name]
+    reasons = (
+        (case.loss not in table.losses, f"the loss is {case.loss}, it knows {', '.join(table.losses)}"),
+        (case.pace not in table.paces, f"the pace is {case.pace}, it knows {', '.join(table.paces)}"),
+        (case.model not in table.models, f"the model is {case.model}, it knows {', '.join(table.models)}"),
+        (str(case.dtype) not in table.dtypes, f"the numbers are {case.dtype}"),
+        (case.k > table.outputs or (table.outputs == 1 and case.a.ndim == 3), "it knows one output, a of shape (m,)"),
+        (case.slope != 0 and not table.leaky, f"the slope is {case.slope}, it knows 0"),
+        (case.smoothing != 0 and not table.smooth, f"the smoothing is {case.smoothing}, it knows 0"),
+    )
+    found = [reason for applies, reason in reasons if applies]
+    return found[0] if found else None
+
+
+def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
+    """Predicted seconds of ``steps`` steps of the whole batch, start-up included. A model, not a timing."""
+    table = CAPABILITIES[name]
+    half = 0.5 if str(case.dtype) == "float32" else 1.0
+    products = 4.0 * case.n * case.m * case.d * half / (table.rate * 1e9)
+    passes = case.n * case.m * case.k * half * table.entry * 1e-9
+    kernel = 0.0
+    if case.pace == "flow":
+        rows = case.n * case.k
+        kernel = (2.0 * rows**2 * case.m + 4.0 * rows**3) / (table.rate * 1e9)
+    cores = machine.cores if table.parallel else 1
+    return table.startup + steps * case.batch * (table.overhead + (products + passes + kernel) / cores)

@@ -1,0 +1,197 @@
+"""Which neurons sit on which kinks, and where Clarke's flow goes from there (crossing, sliding, leaving).
+
+Samples on one line through the origin share their kink: neuron k meets all of them when ``u_g . w_k = 0``.
+There the Clarke set has one number t in [0, 1] for the whole line, from the gates of the minus side (t = 0) to
+those of the plus side (t = 1): duplicates switch together and antipodal samples switch oppositely. Neurons do
+not couple, because the residual is continuous (certificate_proofs, Lemma 1).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+__all__ = ["FlowError", "Lines", "Verdict", "choose_sides", "find_lines", "gates", "on_kinks"]
+
+Array = np.ndarray[Any, Any]
+
+_EPS = float(np.finfo(np.float64).eps)
+_MOST_REPELLING = 12  # 2**12 one-sided continuations are tried at most
+
+
+class FlowError(ArithmeticError):
+    """The piecewise exact flow could not go on; the message names the time, neuron and samples."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """The kinks of a problem.
+
+    Parameters
+    ----------
+    direction : (G, d) array
+        Unit vectors u_g, one for each line that carries a sample.
+    of_sample : (n,) integers
+        Line of each sample; -1 for x_i = 0, which has no kink.
+    factor : (n,) array
+        Signed length c_i with x_i = c_i u_g.
+    """
+
+    direction: Array
+    of_sample: Array
+    factor: Array
+
+    def members(self, line: int) -> Array:
+        """The samples on a line."""
+        return np.flatnonzero(self.of_sample == line)
+
+
+def find_lines(X: Array) -> Lines:
+    """Group samples that are multiples of one another up to rounding (8 eps in the unit vector).
+
+    Cost: n^2 d.
+    """
+    largest = np.max(np.abs(X), axis=1)
+    safe = np.where(largest > 0, largest, 1.0)
+    scaled = X / safe[:, None]
+    length = np.sqrt(np.sum(scaled**2, axis=1))
+    unit = scaled / np.where(length > 0, length, 1.0)[:, None]
+    of_sample = np.full(X.shape[0], -1)
+    factor = np.zeros(X.shape[0])
+    directions: list[Array] = []
+    for i in range(X.shape[0]):
+        if largest[i] == 0:
+            continue
+        for g, u in enumerate(directions):
+            gap_same, gap_opposite = np.linalg.norm(unit[i] - u), np.linalg.norm(unit[i] + u)
+            if min(gap_same, gap_opposite) <= 8 * _EPS:
+                of_sample[i], sign = g, 1.0 if gap_same < gap_opposite else -1.0
+                break
+        else:
+            directions.append(unit[i])
+            of_sample[i], sign = len(directions) - 1, 1.0
+        factor[i] = sign * safe[i] * length[i]
+    direction = np.array(directions).reshape(len(directions), X.shape[1])
+    return Lines(direction, of_sample, factor)
+
+
+def gates(lines: Lines, side: Array, slope: float) -> Array:
+    """D, (m, n): 1 or ``slope`` off the kinks; 0 for a sliding pair, whose preactivation stays 0."""
+    D = np.full((side.shape[0], lines.of_sample.size), slope)
+    has_line = lines.of_sample >= 0
+    if not np.any(has_line):
+        return D
+    own = side[:, lines.of_sample[has_line]] * np.sign(lines.factor[has_line])
+    D[:, has_line] = np.where(own > 0, 1.0, np.where(own < 0, slope, 0.0))
+    return D
+
+
+def on_kinks(lines: Lines, W: Array) -> Array:
+    """(m, G) booleans: |u_g . w_k| is within rounding (8 eps sqrt(d) ||w_k||) of 0."""
+    norms = np.sqrt(np.sum(W**2, axis=1, keepdims=True))
+    position: Array = np.abs(W @ lines.direction.T)
+    within: Array = position <= 8 * _EPS * np.sqrt(W.shape[1]) * norms
+    return within
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Where one neuron goes from the kinks it is on.
+
+    Parameters
+    ----------
+    side : (U,) integers
+        +1 or -1: leaves to that side; 0: slides.
+    velocity : (U,) array
+        Velocity of u_g . w_k up to a positive factor; 0 for those that slide.
+    unique : bool
+        False where another continuation was consistent too: a kink repels and the flow branches.
+    """
+
+    side: Array
+    velocity: Array
+    unique: bool
+
+
+def choose_sides(
+    lines: Lines, X: Array, r: Array, D_off: Array, on: Array, prefer: Array, slope: float, sign: float
+) -> Verdict | None:
+    """Filippov's decision for one neuron on the kinks ``on``.
+
+    With ``w' = -c (g + sum_h (b_h + t_h R_h) u_h)`` and ``c`` of the given sign, find t in [0, 1] with
+    velocity >= 0 where t = 1, <= 0 where t = 0 and = 0 between. Kinks with ``c R_h > 0`` attract: they are
+    a convex least-squares problem in a box (the least speed), solved jointly. The others cannot be slid on
+    stably: they leave to one side, and of several consistent continuations (a repelling kink has two) the
+    first is taken, beginning with the sides ``prefer``.
+
+    Parameters
+    ----------
+    D_off : (n,) array
+        Gates of this neuron, 0 on the kinks in question.
+    on, prefer : (U,) integers
+        Lines the neuron sits on; +1 or -1, the side to try first.
+
+    Returns
+    -------
+    Verdict or None
+        None when no continuation is consistent or too many kinks repel.
+
+    Notes
+    -----
+    Where the directions are linearly dependent (w_k orthogonal to more lines than their rank, as at
+    w_k = 0) the box of all t can be larger than Clarke's set; the continuation is then one of the extended
+    flow of certificate_proofs, Lemma 1.
+    """
+    U = lines.direction[on]
+    drift = (D_off * r) @ X
+    base, reach = np.zeros(on.size), np.zeros(on.size)
+    for j, g in enumerate(on):
+        members = lines.members(int(g))
+        c = lines.factor[members]
+        base[j] = np.sum(np.where(c > 0, slope, 1.0) * c * r[members])
+        reach[j] = (1.0 - slope) * np.sum(np.abs(c) * r[members])
+    attracts = sign * reach > 0
+    repels = np.flatnonzero(~attracts)
+    if repels.size > _MOST_REPELLING:
+        return None
+    size = float(np.linalg.norm(drift) + np.sum(np.abs(base) + np.abs(reach)))
+    slack = 64 * _EPS * size
+    first = (prefer[repels] > 0).astype(float)
+    chosen: Verdict | None = None
+    for turn in itertools.product((0.0, 1.0), repeat=int(repels.size)):
+        t = np.zeros(on.size)
+        t[repels] = np.abs(first - np.array(turn))
+        fixed = drift + (base + t * reach) @ U
+        t[attracts] = _least_in_box(U[attracts] * reach[attracts, None], fixed)
+        velocity = -sign * (U @ (fixed + (t * reach * attracts) @ U))
+        agrees = np.where(t[repels] > 0, velocity[repels] >= -slack, velocity[repels] <= slack)
+        if np.all(agrees):
+            if chosen is not None:
+                return replace(chosen, unique=False)
+            slides = attracts & (t > 0) & (t < 1)
+            side = np.where(slides, 0, np.where(t > 0.5, 1, -1))
+            velocity = np.where(slides | (np.abs(velocity) <= slack), 0.0, velocity)
+            chosen = Verdict(side, velocity, unique=True)
+    return chosen
+
+
+def _least_in_box(rows: Array, fixed: Array) -> Array:
+    """The t in [0, 1]^U of least ||fixed + sum_j t_j rows_j||; 0 and 1 exactly where the box binds."""
+    if rows.shape[0] == 0:
+        return np.zeros(0)
+    if rows.shape[0] == 1:
+        t = np.array([-(rows[0] @ fixed) / (rows[0] @ rows[0])])
+    else:
+        from scipy.optimize import lsq_linear
+
+        scale = np.sqrt(np.sum(rows**2, axis=1))
+        unit = rows / scale[:, None]
+        solved = lsq_linear(unit.T, -fixed, bounds=(np.zeros_like(scale), scale), method="bvls", tol=1e-15)
+        t = solved.x / scale
+    t = np.clip(t, 0.0, 1.0)
+    t[t <= 16 * _EPS] = 0.0
+    t[t >= 1 - 16 * _EPS] = 1.0
+    return t
