@@ -1,0 +1,143 @@
+"""What the theorems about a trained first layer on the unit sphere share: the instance and its hypotheses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from proofs_check.statement import Hypothesis
+from proofs_check.theorems._decay import EPS
+from shallow.exact.ntk import ntk_gram
+from shallow.setting.arrays import host
+from shallow.setting.initialization import Initialization
+from shallow.setting.inputs import Orthonormal, Sphere
+from shallow.setting.labels import GaussianLabels, RandomSigns
+from shallow.setting.network import Network
+from shallow.setting.problem import Problem
+from shallow.setting.streams import Streams
+
+__all__ = [
+    "FirstLayer",
+    "draw_first_layer",
+    "read_problem",
+    "sphere_hypotheses",
+]
+
+Matrix = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLayer:
+    """A network at its start, a problem, and the spectrum of the infinite-width first-layer kernel on it.
+
+    ``lambda0`` is that kernel's smallest eigenvalue, and exactly 0 where rounding cannot tell it from 0.
+    """
+
+    parameters: Any
+    problem: Problem
+    network: Network
+    eigenvalues: Matrix
+    eigenvectors: Matrix
+    lambda0: float
+
+    @property
+    def n(self) -> int:
+        """Number of samples."""
+        return self.problem.n
+
+    @property
+    def start(self) -> float:
+        """||f_0 - y||."""
+        from shallow.exact.gradient import residual
+
+        return float(np.linalg.norm(residual(self.network, self.problem)))
+
+
+def _eigenvector(place: int) -> Callable[[Matrix, Matrix, float, Streams], Matrix]:
+    def labels(X: Matrix, vectors: Matrix, label_scale: float, streams: Streams) -> Matrix:
+        return np.asarray(label_scale * np.sqrt(X.shape[0]) * vectors[:, place])
+
+    return labels
+
+
+_LABELS: Mapping[str, Callable[[Matrix, Matrix, float, Streams], Matrix]] = MappingProxyType(
+    {
+        "signs": lambda X, vectors, tau, streams: RandomSigns(tau).draw(X, streams),
+        "gaussian": lambda X, vectors, tau, streams: GaussianLabels(tau).draw(X, streams),
+        "bottom-eigenvector": _eigenvector(0),
+        "top-eigenvector": _eigenvector(-1),
+    }
+)
+_INPUTS: Mapping[str, Sphere | Orthonormal] = MappingProxyType(
+    {"sphere": Sphere(), "orthonormal": Orthonormal()}
+)
+
+
+def read_problem(problem: Problem) -> Problem:
+    """The user's problem in float64, with one output."""
+    y = np.asarray(host(problem.y), dtype=np.float64)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise ValueError(f"the statement is about one output; y has {y.shape[1]} columns, give one of them")
+    return Problem(np.asarray(host(problem.X), dtype=np.float64), y, name=problem.name)
+
+
+def _choose(table: Mapping[str, Any], word: str, what: str) -> Any:
+    if word not in table:
+        raise ValueError(f"{what} is {word!r}; choose {', '.join(table)}")
+    return table[word]
+
+
+def draw_first_layer(
+    parameters: Any,
+    initialization: Initialization,
+    streams: Streams,
+    problem: Problem | None,
+) -> FirstLayer:
+    """X, y (unless they are the user's), the kernel's spectrum, and the network at its start."""
+    if problem is None:
+        X = _choose(_INPUTS, parameters.inputs, "inputs").draw(parameters.n, parameters.d, streams)
+    else:
+        problem = read_problem(problem)
+        X = host(problem.X)
+    eigenvalues, eigenvectors = np.linalg.eigh(np.asarray(host(ntk_gram(X, layer="first"))))
+    if problem is None:
+        draw = _choose(_LABELS, parameters.labels, "labels")
+        problem = Problem(X, draw(X, eigenvectors, parameters.label_scale, streams), name=parameters.inputs)
+    floor = 8 * X.shape[0] * EPS * abs(float(eigenvalues[-1]))
+    lambda0 = float(eigenvalues[0]) if eigenvalues[0] > floor else 0.0
+    network = initialization.draw(parameters.m, problem, streams)
+    return FirstLayer(parameters, problem, network, eigenvalues, eigenvectors, lambda0)
+
+
+def sphere_hypotheses(instance: FirstLayer) -> tuple[Hypothesis, Hypothesis]:
+    """||x_i|| = 1 for every row, and no two rows parallel; each names the row that fails."""
+    X = np.asarray(host(instance.problem.X))
+    norms = np.linalg.norm(X, axis=1)
+    worst = int(np.argmax(np.abs(norms - 1.0)))
+    unit = bool(abs(norms[worst] - 1.0) <= (X.shape[1] + 4) * EPS)
+    text = "every row of X has norm 1"
+    if not unit:
+        text += f"; row {worst} has norm {norms[worst]:.6g} (divide each row by its norm)"
+    separated = f"no two rows of X are parallel, so that lambda0 = {instance.lambda0:.3g} > 0"
+    if instance.lambda0 == 0:
+        separated = f"no two rows of X are parallel; here lambda0 = 0: {_culprit(X, norms)}"
+    return (
+        Hypothesis.fact("unit-rows", text, unit, "X"),
+        Hypothesis.fact("lambda0", separated, instance.lambda0 > 0, "X"),
+    )
+
+
+def _culprit(X: Matrix, norms: Matrix) -> str:
+    if bool((norms == 0).any()):
+        return f"row {int(np.argmin(norms))} is 0"
+    rows = X / norms[:, None]
+    cosines = np.abs(rows @ rows.T)
+    np.fill_diagonal(cosines, 0.0)
+    i, j = (int(place) for place in np.unravel_index(int(np.argmax(cosines)), cosines.shape))
+    return f"rows {i} and {j} are the closest to parallel (|cosine| = {cosines[i, j]:.6g})"
