@@ -191,7 +191,8 @@ def _read_case(network: Network, problem: Problem, rate_W: float, rate_a: float,
     if problem.d != network.d:
         raise ValueError(f"X has {problem.d} columns and the network reads {network.d} inputs")
     if problem.y.shape[1:] != network.a.shape[1:]:
-        raise ValueError(f"a has shape {tuple(network.a.shape)} and y {tuple(problem.y.shape)}; outputs differ")
+        shapes = f"a has shape {tuple(network.a.shape)} and y {tuple(problem.y.shape)}"
+        raise ValueError(f"{shapes}; give both the same second axis, or none")
     X, y = host(problem.X).astype(np.float64), host(problem.y).astype(np.float64)
     numbers = (network.scale, network.slope, network.smoothing, float(rate_W), float(rate_a))
     return FlowCase(X, y, *numbers, loss)
@@ -271,8 +272,8 @@ def _follow_euler(
 def _follow_adaptive(
     W: Array, a: Array, case: FlowCase, times: Array, tolerance: float, step_fraction: float
 ) -> tuple[_Weights, _Weights, dict[str, Any]]:
-    run = adaptive(W, a, case, times.tolist(), tolerance=tolerance / 1000)
-    twin = adaptive(W, a, case, times.tolist(), tolerance=tolerance / 10)
+    run = adaptive(W, a, case, times.tolist(), tolerance=tolerance / 1e4)
+    twin = adaptive(W, a, case, times.tolist(), tolerance=tolerance / 100)
     return run, twin, {"events": 0, "sliding_pairs": 0, "branchings": 0, "settled": None}
 
 

@@ -63,6 +63,5 @@ def _stalled(case: FlowCase, time: float, message: str | None) -> FlowError:
             f"the adaptive solver stalls at time {time:.6g}, where a pair slides on its kink; "
             "use method='exact' at small size or method='euler-pair'"
         )
-    return FlowError(
-        f"the adaptive solver stalls at time {time:.6g} ({message or 'too many steps'}); use method='euler-pair'"
-    )
+    why = message or "too many steps"
+    return FlowError(f"the adaptive solver stalls at time {time:.6g} ({why}); use method='euler-pair'")

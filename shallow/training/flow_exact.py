@@ -1,10 +1,10 @@
 """Gradient flow in Clarke's sense, pattern by pattern: the reference at small size.
 
-Between events the flow is analytic and is summed from its Taylor series (flow_pieces); an event is the first
-zero of a polynomial in time, found with Bernstein coefficients so that none is skipped (flow_polynomial); at an
-event Filippov's rule decides between crossing and sliding (flow_kinks). Events are: a preactivation reaches its
-kink; a sliding neuron's gate reaches an end of [slope, 1]; a sliding neuron's output weight reaches 0, whereupon
-its kinks repel.
+Between events the flow is analytic and is summed from its Taylor series (flow_pieces); an event is the
+first zero of a polynomial in time, found with Bernstein coefficients so that none is skipped
+(flow_polynomial); at an event Filippov's rule decides between crossing and sliding (flow_kinks). Events are:
+a preactivation reaches its kink; a sliding neuron's gate reaches an end of [slope, 1]; a sliding neuron's
+output weight reaches 0, whereupon its kinks repel.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ ORDER = 20  # of the Taylor series: near the least cost per unit of time at doub
 
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_WINDOWS = 400_000
+
+_Event = tuple[str, int, int, int]  # kind, neuron, line, side it leaves to
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,7 @@ def trace(
         _turn(walk, lines, setting, slope, event)
         layer = None
     else:
-        raise FlowError(f"the exact flow needs more than {_MOST_WINDOWS} windows to pass time {walk.time:.6g}")
+        raise FlowError(f"the exact flow needs over {_MOST_WINDOWS} windows to pass time {walk.time:.6g}")
     return Path(kept_W, kept_a, walk.events, walk.most_sliding, walk.branchings, walk.settled)
 
 
@@ -208,7 +210,8 @@ def _decide(
             walk.leaving[(k, int(g))] = vanishing if v != 0 else vanishing + 1
 
 
-def _turn(walk: _Walk, lines: Lines, setting: Setting, slope: float, event: tuple[str, int, int, int]) -> None:
+def _turn(walk: _Walk, lines: Lines, setting: Setting, slope: float, event: _Event) -> None:
+    """What an event does to the sides of its neuron."""
     kind, k, g, side = event
     if kind == "exit":  # the gate reached an end of its interval: the neuron leaves tangentially
         walk.side[k, g] = side
@@ -236,7 +239,8 @@ def _is_still(series: Series, setting: Setting, layer: Layer) -> bool:
     terms = Z.shape[0] + setting.X.shape[1] + setting.X.shape[0]
     r_floor = _EPS * np.sqrt(terms) * (abs(setting.scale) * (a @ Z) + np.abs(setting.y))
     r_floor = r_floor + _EPS * np.abs(series.r[0])
-    floor_W = setting.rate_W * abs(setting.scale) * a[:, None] * ((np.abs(layer.D) * r_floor) @ np.abs(setting.X))
+    speed_floor = abs(setting.scale) * ((np.abs(layer.D) * r_floor) @ np.abs(setting.X))
+    floor_W = setting.rate_W * a[:, None] * speed_floor
     floor_a = setting.rate_a * abs(setting.scale) * (Z @ r_floor)
     speed_W, speed_a = np.abs(series.W[1]), np.abs(series.a[1])
     return bool(np.all(speed_W <= floor_W) and np.all(speed_a <= floor_a))
@@ -244,7 +248,7 @@ def _is_still(series: Series, setting: Setting, layer: Layer) -> bool:
 
 def _first_event(
     walk: _Walk, lines: Lines, series: Series, reach: float, slope: float, setting: Setting
-) -> tuple[float, tuple[str, int, int, int] | None]:
+) -> tuple[float, _Event | None]:
     """The first event in the window as a share of it, (1, None) when there is none."""
     if setting.rate_W == 0 or len(lines.direction) == 0 or reach == 0:
         return 1.0, None
@@ -253,7 +257,8 @@ def _first_event(
     polynomials = polynomials * powers
     degree = polynomials.shape[1] - 1
     suspicious = np.flatnonzero(~np.all(polynomials @ bernstein_matrix(degree).T > 0, axis=1))
-    first, event = 1.0, None
+    first: float = 1.0
+    event: _Event | None = None
     for row in suspicious:
         coefficients = polynomials[row]
         if not np.any(coefficients):
@@ -276,7 +281,7 @@ def _event_polynomials(
         positions[k, g] = shifted
     ks, gs = np.nonzero(walk.side)
     rows = [positions[ks, gs]]
-    names: list[tuple[str, int, int, int]] = []
+    names: list[_Event] = []
     for k in np.flatnonzero(np.any(walk.side == 0, axis=1)):
         low, high = _gate_room(int(k), walk, lines, series, slope, setting)
         for j, g in enumerate(np.flatnonzero(walk.side[k] == 0)):
@@ -286,7 +291,7 @@ def _event_polynomials(
             rows.append(series.a[None, :, k] * np.sign(walk.a[k]))
             names.append(("turn", int(k), -1, 0))
 
-    def label(row: int) -> tuple[str, int, int, int]:
+    def label(row: int) -> _Event:
         if row < ks.size:
             return ("kink", int(ks[row]), int(gs[row]), 0)
         return names[row - ks.size]

@@ -1,9 +1,9 @@
 """Which neurons sit on which kinks, and where Clarke's flow goes from there (crossing, sliding, leaving).
 
 Samples on one line through the origin share their kink: neuron k meets all of them when ``u_g . w_k = 0``.
-There the Clarke set has one number t in [0, 1] for the whole line, from the gates of the minus side (t = 0) to
-those of the plus side (t = 1): duplicates switch together and antipodal samples switch oppositely. Neurons do
-not couple, because the residual is continuous (certificate_proofs, Lemma 1).
+There the Clarke set has one number t in [0, 1] for the whole line, from the gates of the minus side (t = 0)
+to those of the plus side (t = 1): duplicates switch together, antipodal samples oppositely. Neurons do not
+couple, because the residual is continuous.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ def choose_sides(
     -----
     Where the directions are linearly dependent (w_k orthogonal to more lines than their rank, as at
     w_k = 0) the box of all t can be larger than Clarke's set; the continuation is then one of the extended
-    flow of certificate_proofs, Lemma 1.
+    flow with independent
+    gates in [slope, 1], which contains Clarke's.
     """
     U = lines.direction[on]
     drift = (D_off * r) @ X

@@ -1,9 +1,12 @@
 """One smooth piece of the gradient flow: its Taylor series in time, to rounding.
 
 Inside a pattern the squared-loss flow of both layers is polynomial in (W, a, r),
-``w_k' = -rate_W s a_k P_k X^T D_k r``, ``a_k' = -rate_a s relu(X w_k) . r``,  ``r = s sum_k a_k D_k X w_k - y``,
-with P_k the projection orthogonal to the kinks on which neuron k slides. So the Taylor coefficients follow from
-products of series; with one layer frozen the flow is linear and they come from the eigenvectors of its kernel.
+
+    w_k' = -rate_W s a_k P_k X^T D_k r,   a_k' = -rate_a s phi(X w_k) . r,   r = s sum_k a_k D_k X w_k - y,
+
+with P_k the projection orthogonal to the kinks on which neuron k slides. So the Taylor coefficients follow
+from products of series; with W trained alone the flow is linear and they come from the eigenvectors of its
+kernel.
 """
 
 from __future__ import annotations
