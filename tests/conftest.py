@@ -1,7 +1,10 @@
-"""What the whole suite shares: a deterministic Hypothesis profile and the array namespaces."""
+"""What the whole suite shares: a deterministic Hypothesis profile, the array namespaces, what is not run."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,3 +47,51 @@ ARRAY_CASES = (
 def xp_case(request: pytest.FixtureRequest) -> ArrayCase:
     """Each array namespace in turn."""
     return request.param
+
+
+def _has_cuda_device() -> bool:
+    if importlib.util.find_spec("cupy") is None:
+        return False
+    import cupy
+
+    return bool(cupy.cuda.is_available())
+
+
+# A mark -> whether this machine has what it needs, and what that is. An absent requirement is "not run",
+# counted and said aloud; it is never a pass, and no other kind of skip is accepted.
+REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
+    "gpu": (_has_cuda_device, "a CUDA device and CuPy"),
+    "nvrtc": (lambda: importlib.util.find_spec("cupy_backends") is not None, "CuPy and the CUDA compiler"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what this machine cannot run."""
+    absent = {mark: need for mark, (present, need) in REQUIREMENTS.items() if not present()}
+    for item in items:
+        for mark, need in absent.items():
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=f"not run: needs {need}"))
+
+
+def _reasons(terminal: Any) -> Counter[str]:
+    reports = terminal.stats.get("skipped", [])
+    return Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many tests were not run, and why."""
+    reasons = _reasons(terminalreporter)
+    terminalreporter.section("not run")
+    terminalreporter.write_line(f"tests not run on this machine: {sum(reasons.values())}")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"  {count} x {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skip without a missing requirement hides a test: the session fails."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None:
+        return
+    if any(not reason.startswith("not run: ") for reason in _reasons(terminal)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
