@@ -30,8 +30,9 @@ def activation(z: Array, slope: float = 0.0, smoothing: float = 0.0) -> Array:
     if smoothing == 0.0:
         return xp.where(z > 0, z, slope * z)
     offset = (1.0 - slope) * smoothing / 4.0
-    # Used for |z| <= smoothing only; z / smoothing is formed first so that z^2 does not underflow.
-    inside = z * ((1.0 + slope) / 2.0 + (1.0 - slope) / 4.0 * (z / smoothing))
+    # z / smoothing is formed first, on clipped z: nothing under- or overflows.
+    near = xp.clip(z, -smoothing, smoothing)
+    inside = near * ((1.0 + slope) / 2.0 + (1.0 - slope) / 4.0 * (near / smoothing))
     return xp.where(z >= smoothing, z - offset, xp.where(z <= -smoothing, slope * z - offset, inside))
 
 
@@ -57,5 +58,6 @@ def gate(z: Array, slope: float = 0.0, smoothing: float = 0.0) -> Array:
     one = xp.ones_like(z)
     if smoothing == 0.0:
         return xp.where(z > 0, one, slope * one)
-    rising = (1.0 + slope) / 2.0 + (1.0 - slope) / 2.0 * (z / smoothing)
+    near = xp.clip(z, -smoothing, smoothing)
+    rising = (1.0 + slope) / 2.0 + (1.0 - slope) / 2.0 * (near / smoothing)
     return xp.where(z >= smoothing, one, xp.where(z <= -smoothing, slope * one, rising))

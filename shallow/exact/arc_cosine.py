@@ -125,11 +125,7 @@ def _block(
         diagonal = ((first + second) * (1.0 + slope * slope) / 2.0) * rows.squares
         block = _symmetric_start(block, diagonal)
     # Each factor is the square root of the whole scale, up to 2: no product leaves the range before the last.
-    return (
-        block
-        * (rows.low[:, None] * columns.high[None, :])
-        * (rows.high[:, None] * columns.low[None, :])
-    )
+    return block * (rows.low[:, None] * columns.high[None, :]) * (rows.high[:, None] * columns.low[None, :])
 
 
 def _kernel_of_angle(

@@ -181,9 +181,7 @@ def per_sample_gradient(net: Network, problem: Problem, loss: str = "squared") -
     """
     weighted, features, c = _backward(net, problem, loss)
     by_sample = features * c[:, None] if c.ndim == 1 else features[:, :, None] * c[:, None, :]
-    return Gradient(
-        W=net.scale * (weighted[:, :, None] * problem.X[:, None, :]), a=net.scale * by_sample
-    )
+    return Gradient(W=net.scale * (weighted[:, :, None] * problem.X[:, None, :]), a=net.scale * by_sample)
 
 
 def jacobian(net: Network, X: Array) -> Jacobian:
