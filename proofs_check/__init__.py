@@ -12,6 +12,8 @@ from proofs_check.check import (
     check,
     check_mutants,
     check_sweep,
+    compare,
+    explain,
     replay,
     tightened,
 )
@@ -57,6 +59,8 @@ __all__ = [
     "check",
     "check_mutants",
     "check_sweep",
+    "compare",
+    "explain",
     "replay",
     "tightened",
 ]

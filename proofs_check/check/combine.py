@@ -114,7 +114,8 @@ def _not_applicable(
             if item.status is HypothesisStatus.NOT_CHECKABLE and item.name not in assume
         }
         names = ", ".join(sorted(open_laws))
-        reason = f"no finite set of numbers can settle {names}; assume it by name (--assume {names.split(', ')[0]})"
+        first = names.partition(",")[0]
+        reason = f"no finite set of numbers can settle {names}; assume it by name (--assume {first})"
         outside = False
     return Decision(Verdict.NOT_APPLICABLE, Verdict.NOT_APPLICABLE, reason, outside, (), held, failed)
 
@@ -143,7 +144,8 @@ def _conclude(trials: Sequence[Trial], delta: float | None) -> tuple[Verdict, st
     if counts[Outcome.FAILED]:
         return Verdict.VIOLATED, _failure_text(trials), None
     if counts[Outcome.WITHIN_ERROR]:
-        return Verdict.UNDECIDED, "the slack is under the numerical error" + _names(trials, Outcome.WITHIN_ERROR), None
+        where = _names(trials, Outcome.WITHIN_ERROR)
+        return Verdict.UNDECIDED, f"the slack is under the numerical error{where}", None
     if counts[Outcome.HELD] == 0:
         return Verdict.VACUOUS, _vacuous_text(trials), None
     of = "the trial" if len(trials) == 1 else f"{counts[Outcome.HELD]} of {len(trials)} trials"
@@ -156,7 +158,7 @@ def _failure_text(trials: Sequence[Trial]) -> str:
 
 
 def _names(trials: Sequence[Trial], outcome: Outcome) -> str:
-    """" (claim, by so much)" for the first claim of that outcome."""
+    """ " (claim, by so much)" for the first claim of that outcome."""
     for trial in trials:
         for claim, judgement in zip(trial.claims, trial.judgements, strict=True):
             if judgement.outcome is outcome:
@@ -187,9 +189,7 @@ def _qualify(conclusion: Verdict, trials: Sequence[Trial], scaling: bool) -> tup
             if item.status is HypothesisStatus.UP_TO_CONSTANT
         }
     )
-    searched = any(
-        claim.quantifier is Quantifier.SEARCHED for trial in trials for claim in trial.claims
-    )
+    searched = any(claim.quantifier is Quantifier.SEARCHED for trial in trials for claim in trial.claims)
     if conclusion is Verdict.HOLDS and open_constants:
         return Verdict.CONSISTENT, f"; {', '.join(open_constants)} is known only up to a constant"
     if conclusion is Verdict.HOLDS and searched:
@@ -197,7 +197,7 @@ def _qualify(conclusion: Verdict, trials: Sequence[Trial], scaling: bool) -> tup
     if conclusion is Verdict.VIOLATED and open_constants and not scaling:
         return (
             Verdict.UNDECIDED,
-            f"; {', '.join(open_constants)} is known only up to a constant, and a larger constant would excuse this",
+            f"; {', '.join(open_constants)} is known only up to a constant, and a larger one may excuse this",
         )
     return conclusion, ""
 

@@ -1,4 +1,4 @@
-"""A user's own data before a statement sees it: duplicates named, rows drawn where a statement needs fewer."""
+"""A user's own data before a statement sees it: duplicates named, rows drawn where it needs fewer."""
 
 from __future__ import annotations
 
@@ -39,11 +39,15 @@ def prepare(
         if wanted < problem.n:
             rows = np.sort(Streams(seed).generator("subsample").permutation(problem.n)[:wanted])
             problem = problem.replace(
-                X=problem.X[rows], y=problem.y[rows], name=f"{wanted} of the {problem.n} rows of {problem.name}"
+                X=problem.X[rows],
+                y=problem.y[rows],
+                name=f"{wanted} of the {problem.n} rows of {problem.name}",
             )
         changes = {name: value for name, value in (changes or {}).items() if name != "n"}
     elif statement.accepts_data != "yes":
-        raise ValueError(f"{statement.key}: accepts_data is {statement.accepts_data!r}; use yes, subsampled or no: why")
+        raise ValueError(
+            f"{statement.key}: accepts_data is {statement.accepts_data!r}; use yes, subsampled or no: why"
+        )
     return problem, fit_to_data(statement, parameters, problem, changes)
 
 

@@ -103,7 +103,14 @@ def run_trial(cell: Cell) -> Trial:
     found = summarize(cell, keep_evidence=_claims_of)
     if found.refusal:
         return Trial(
-            cell.trial, found.hypotheses, (), (), Outcome.TRIVIAL, found.regime_value, found.trained, found.refusal
+            cell.trial,
+            found.hypotheses,
+            (),
+            (),
+            Outcome.TRIVIAL,
+            found.regime_value,
+            found.trained,
+            found.refusal,
         )
     claims, judgements = found.content
     return Trial(
@@ -118,7 +125,7 @@ def run_trial(cell: Cell) -> Trial:
 
 
 def summarize(cell: Cell, keep_evidence: Any = None) -> Summary:
-    """Draw one instance and gather its evidence; ``keep_evidence`` says what to keep of it (all by default)."""
+    """Draw one instance and gather its evidence; ``keep_evidence`` says what to keep of it."""
     statement = cell.statement
     hypotheses: tuple[Hypothesis, ...] = ()
     try:
@@ -156,7 +163,7 @@ def worst_outcome(judgements: tuple[Judgement, ...]) -> Outcome:
 
 
 def tangent_gap(run: Any) -> float | None:
-    """E = sup_t ||f_t - f_tangent,t|| / ||r_0|| of a run that recorded it; infinite if it ceased to be a number."""
+    """E = sup_t ||f_t - f_tangent,t|| / ||r_0|| of a run that recorded it; infinite once it is no number."""
     series: Mapping[str, Any] = {} if run is None else run.series
     if "tangent_distance" not in series:
         return None

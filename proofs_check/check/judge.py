@@ -84,7 +84,8 @@ def judge(claim: Claim) -> Judgement:
     else:
         outcome = Outcome.HELD if evaluated else Outcome.TRIVIAL
     place, ratio, detectable = _tightness(claim, informative)
-    return Judgement(outcome, evaluated, ratio, detectable, place, float(np.min(slack)), _room(claim, place, ratio))
+    room = _room(claim, place, ratio)
+    return Judgement(outcome, evaluated, ratio, detectable, place, float(np.min(slack)), room)
 
 
 def _require_sane(claim: Claim) -> None:
@@ -113,14 +114,14 @@ def _informative(claim: Claim) -> np.ndarray[Any, np.dtype[np.bool_]]:
     trivial = claim.trivial
     if claim.comparison is Comparison.EQUAL:
         gap = np.abs(trivial - claim.lower)
-        return np.isnan(trivial) | (gap >= INFORMATIVE * claim.numerical_error) & (gap > 0)
+        return np.asarray(np.isnan(trivial) | (gap >= INFORMATIVE * claim.numerical_error) & (gap > 0))
     with np.errstate(over="ignore"):
         below = np.where(trivial > 0, trivial / INFORMATIVE, trivial * INFORMATIVE)
         above = np.where(trivial > 0, trivial * INFORMATIVE, trivial / INFORMATIVE)
     upper = np.isfinite(claim.upper) & (claim.upper <= below) & (claim.upper < trivial)
     lower = np.isfinite(claim.lower) & (claim.lower >= above) & (claim.lower > trivial)
     bounded = np.isfinite(claim.upper) | np.isfinite(claim.lower)
-    return bounded & (np.isnan(trivial) | upper | lower)
+    return np.asarray(bounded & (np.isnan(trivial) | upper | lower))
 
 
 def _tightness(

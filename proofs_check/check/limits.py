@@ -43,9 +43,7 @@ def p_violation(failures: int, trials: int, delta: float) -> float:
     return float(binom.sf(failures - 1, trials, delta))
 
 
-def decide(
-    *, held: int, failed: int, within: int, trivial: int, delta: float
-) -> tuple[Verdict, str, float]:
+def decide(*, held: int, failed: int, within: int, trivial: int, delta: float) -> tuple[Verdict, str, float]:
     """HOLDS, VIOLATED, UNDECIDED or VACUOUS for "with probability at least 1 - delta", why, and a p-value.
 
     A trial within its numerical error counts as a failure against HOLDS and as a success against VIOLATED;
@@ -55,14 +53,14 @@ def decide(
     p_value = p_violation(failed, all_trials, delta)
     if lower_limit(failed, all_trials) > delta:
         low = lower_limit(failed, all_trials)
-        text = f"{failed} failures in {all_trials} trials: the failure probability is at least {low:.3g} > {delta:g}"
-        return Verdict.VIOLATED, text, p_value
+        text = f"{failed} failures in {all_trials} trials: a failure probability of at least {low:.3g}"
+        return Verdict.VIOLATED, f"{text} > {delta:g} (one-sided, 95 %)", p_value
     if telling == 0:
         return Verdict.VACUOUS, "no trial's bound gets ten times beyond what is known without it", p_value
     bad = failed + within
     high = upper_limit(bad, telling)
     if high <= delta:
-        text = f"{bad} failures in {telling} trials: the failure probability is at most {high:.3g} <= {delta:g}"
+        text = f"{bad} failures in {telling} trials: a failure probability of at most {high:.3g} <= {delta:g}"
         return Verdict.HOLDS, text + " (one-sided, 95 %)", p_value
     needed = trials_needed(delta, bad)
     text = (

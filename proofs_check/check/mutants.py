@@ -12,7 +12,7 @@ from proofs_check.check.run import check
 from proofs_check.statement import Claim, Mutant, Point, Statement
 from proofs_check.verdict import HypothesisStatus, Outcome, Verdict
 
-__all__ = ["TIGHTENING", "check_mutants", "tightened", "tightened_mutant"]
+__all__ = ["TIGHTENING", "check_mutants", "tightened"]
 
 TIGHTENING = 1.25
 
@@ -51,15 +51,15 @@ def _none() -> Sequence[Mutant]:
 
 
 def _tighten_all(claims: Sequence[Claim], factor: float) -> list[Claim]:
-    made = []
-    for claim in claims:
-        slack = judge(claim).room
-        if slack is not None:
-            made.append(tighten(claim, factor * slack))
-    return made
+    rooms = [judge(claim).room for claim in claims]
+    return [
+        tighten(claim, factor * room) for claim, room in zip(claims, rooms, strict=True) if room is not None
+    ]
 
 
-def check_mutants(statement: Statement, *, seed: int = 0, result: Result | None = None) -> tuple[MutantResult, ...]:
+def check_mutants(
+    statement: Statement, *, seed: int = 0, result: Result | None = None
+) -> tuple[MutantResult, ...]:
     """Check every mutant on its witness; each should be refuted.
 
     With ``result``, a check of the statement whose conclusion was seen, the claim tightened in that check's
@@ -113,7 +113,7 @@ def _tightened_in(result: Result) -> list[MutantResult]:
         return [
             MutantResult(
                 name=f"tightened-{TIGHTENING:g}",
-                why_false=f"{item.name}: its bound is drawn {TIGHTENING:g} times closer than the observed values allow",
+                why_false=f"{item.name}: the bound is drawn {TIGHTENING:g} times closer than what was seen",
                 refuted=refuted,
                 verdict=Verdict.VIOLATED if refuted else Verdict.UNDECIDED,
                 reason=f"slack {judgement.slack:.3g}; the smallest tightening this check detects: {seen}",

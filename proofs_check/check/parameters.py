@@ -14,7 +14,7 @@ from typing import Any
 from proofs_check.statement import Statement
 from shallow.setting.problem import Problem
 
-__all__ = ["choose", "fit_to_data", "parse_assignments", "with_changes"]
+__all__ = ["choose", "fit_to_data", "parse_assignments", "suggest", "with_changes"]
 
 # A parameter of this name, where a statement has it, is a property of the data.
 _FROM_DATA = ("n", "d", "label_scale")
@@ -45,7 +45,7 @@ def with_changes(parameters: Any, changes: Mapping[str, Any], key: str) -> Any:
     values = {}
     for name, value in changes.items():
         if name not in hints:
-            raise ValueError(f"--set {name}: {key} has no parameter {name!r}{_suggest(name, list(hints))}")
+            raise ValueError(f"--set {name}: {key} has no parameter {name!r}{suggest(name, list(hints))}")
         values[name] = _read(value, hints[name], f"--set {name}={value}")
     return dataclasses.replace(parameters, **values)
 
@@ -55,14 +55,15 @@ def _hints(parameters: Any) -> dict[str, Any]:
     try:
         hints = typing.get_type_hints(type(parameters))
     except NameError:
-        # Annotations of a class made inside a function can't be resolved; the values themselves tell the type.
+        # A class made inside a function keeps its annotations as text; the values tell the type.
         hints = {}
     return {name: hints.get(name, type(getattr(parameters, name))) for name in names}
 
 
-def _suggest(name: str, known: Sequence[str]) -> str:
+def suggest(name: str, known: Sequence[str]) -> str:
+    """The end of a message about an unknown name: the nearest one, and what there is."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    listed = f"it has {', '.join(known)}" if known else "it has none"
+    listed = f"there is {', '.join(known)}" if known else "there is none"
     return f"; did you mean {close[0]!r}? ({listed})" if close else f"; {listed}"
 
 
@@ -75,7 +76,8 @@ def _read(value: Any, hint: Any, where: str) -> Any:
     if origin in (tuple, list):
         return _read_sequence(value, hint, where)
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return value if isinstance(value, hint) else hint[_one_of(value, [item.name for item in hint], where)]
+        names = [item.name for item in hint]
+        return value if isinstance(value, hint) else hint[_one_of(value, names, where)]
     readers = {bool: _read_bool, int: _read_int, float: _read_float}
     if hint in readers:
         return readers[hint](value, where)
@@ -176,7 +178,7 @@ def fit_to_data(
     for name, value in settled.items():
         if name in (changes or {}) and getattr(parameters, name) != value:
             raise ValueError(
-                f"--set {name}={getattr(parameters, name)}: with your own data {statement.key} takes {name} from "
-                f"the data, where it is {value:g}; leave it out"
+                f"--set {name}={getattr(parameters, name)}: {statement.key} takes {name} from your data, "
+                f"where it is {value:g}; leave it out"
             )
     return dataclasses.replace(parameters, **settled)

@@ -90,7 +90,8 @@ def replay(path: str | Path, statement: Statement) -> Result:
     if key != statement.key:
         raise ValueError(f"{path} is a case of {key}, not of {statement.key}")
     seed, trial = int(fields["seed"]), int(fields["trial"])
-    values = {field: value for field, value in json.loads(str(fields["parameters"])).items() if value is not None}
+    stored = json.loads(str(fields["parameters"]))
+    values = {field: value for field, value in stored.items() if value is not None}
     problem = Problem(fields["X"], fields["y"]) if "X" in fields and "y" in fields else None
     if name:
         return _replay_mutant(statement, name, values, seed)

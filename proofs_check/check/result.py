@@ -22,7 +22,8 @@ class ClaimSummary:
 
     Parameters
     ----------
-    name, index, observed, lower, upper, trivial, numerical_error, comparison, quantifier, index_name, unit, log_scale
+    name, index, observed, lower, upper, trivial, numerical_error, comparison, quantifier
+    index_name, unit, log_scale
         As in :class:`proofs_check.Claim`, from trial number ``trial``.
     outcome : Outcome
         The worst over the trials whose hypotheses are met (over all trials where none is).
@@ -109,11 +110,11 @@ class Result:
     regime_value : float or None
         E, the largest over the trials.
     tightness : float or None
-        Of the first claim that has one: bound/observed where it is tightest, or for a decay the ratio of exponents.
+        Of the first claim that has one: bound/observed at its tightest; for a decay the ratio of exponents.
     trials : int
         How many were run; ``inside`` of them met every hypothesis.
     inside, held, failed : int
-        ``held`` and ``failed`` count conclusions among the ``inside`` trials (among all where none is inside).
+        ``held`` and ``failed`` count conclusions among the ``inside`` trials, or among all if none is inside.
     hypotheses : tuple of Hypothesis
         Each at its worst over the trials that ``held`` counts.
     evaluated : int
@@ -201,7 +202,7 @@ class Result:
         if self.p_violation is None:
             missing["p_violation"] = "the statement makes no claim about a probability"
         if self.detectable is None:
-            missing["detectable_tightening"] = "no claim of this statement has a bound that could be tightened"
+            missing["detectable_tightening"] = "no claim has a bound that could be tightened"
         return {
             "key": self.key,
             "kind": self.kind,

@@ -155,7 +155,7 @@ def adjust(results: Sequence[Result]) -> list[Result]:
         if item.verdict is Verdict.VIOLATED and value > 0.05:
             changes |= {
                 "verdict": Verdict.UNDECIDED,
-                "reason": f"{item.reason}; after Holm's correction over {len(known)} statements p = {value:.2g}",
+                "reason": f"{item.reason}; p = {value:.2g} after Holm's correction over {len(known)}",
             }
         made.append(dataclasses.replace(item, **changes))
     return made

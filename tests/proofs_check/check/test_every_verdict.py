@@ -139,9 +139,7 @@ def test_up_to_a_constant_is_consistent_at_best_and_never_violated() -> None:
 
 def test_a_search_refutes_or_is_consistent() -> None:
     def searching(value: float) -> Statement:
-        return toy(
-            claims=claiming(observed=value, upper=1.0, trivial=100.0, quantifier=Quantifier.SEARCHED)
-        )
+        return toy(claims=claiming(observed=value, upper=1.0, trivial=100.0, quantifier=Quantifier.SEARCHED))
 
     assert check(searching(0.5)).verdict is Verdict.CONSISTENT
     assert check(searching(2.0)).verdict is Verdict.VIOLATED
