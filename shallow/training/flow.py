@@ -329,7 +329,7 @@ def _travel_a(net: Network, start: Network, problem: Problem, loss: str) -> floa
 
 
 def _flip_fraction(net: Network, start: Network, problem: Problem, loss: str) -> float:
-    now, then = (gate(preactivations(x, problem.X), net.slope) > 0.5 + net.slope / 2 for x in (net, start))
+    now, then = (preactivations(x, problem.X) > 0 for x in (net, start))
     return float(np.mean(now != then))
 
 

@@ -6,7 +6,6 @@ given, and by the number of threads. So each member has its own products and one
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ from shallow.compute.pacing import (
     positive_ratio,
     time_step,
 )
+from shallow.compute.threads import one_blas_thread
 from shallow.setting.losses import LOSSES
 
 __all__ = ["METHOD", "NumpySteps"]
@@ -87,7 +87,7 @@ class NumpySteps:
         """A state at the case's own step."""
         fill, gate_dtype = gating(case.slope, case.smoothing)
         state = _State(case, fill)
-        with np.errstate(all="ignore"), _one_blas_thread():
+        with np.errstate(all="ignore"), one_blas_thread():
             for b in range(case.batch):
                 member = _new_member(case, b, gate_dtype or case.dtype)
                 if case.model == "gated":
@@ -103,7 +103,7 @@ class NumpySteps:
 
     def advance(self, state: _State, steps: int) -> _State:
         """The state ``steps`` steps later; the old one is recycled."""
-        with np.errstate(all="ignore"), _one_blas_thread():
+        with np.errstate(all="ignore"), one_blas_thread():
             for member in state.members:
                 _run(state, member, steps)
         return state
@@ -309,17 +309,6 @@ def _largest_kernel_eigenvalue(case: Case, member: _Member) -> float:
         member.gate, member.features, outer, member.gram, case.scale, case.rate_W, case.rate_a
     )
     return largest_eigenvalue_or_inf(kernel)
-
-
-@functools.cache
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController().select(user_api="blas")
-
-
-def _one_blas_thread() -> Any:
-    return _blas().limit(limits=1)
 
 
 METHOD = NumpySteps()

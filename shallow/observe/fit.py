@@ -1,0 +1,107 @@
+"""How well the data are fitted: loss, residual, margins, test error."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from shallow.exact.gradient import predict
+from shallow.observe.observable import Observable
+from shallow.observe.snapshot import Snapshot
+from shallow.setting.arrays import host
+from shallow.setting.losses import LOSSES
+from shallow.setting.problem import Problem
+
+__all__ = [
+    "log_loss",
+    "loss",
+    "loss_ratio",
+    "margin_min",
+    "margin_ratio",
+    "residual_norm",
+    "smoothed_margin",
+    "test_error",
+]
+
+
+def loss(now: Snapshot, start: Snapshot) -> float:
+    """L, the sum over samples."""
+    return float(LOSSES[now.terms.loss].value(now.outputs, now.y))
+
+
+def log_loss(now: Snapshot, start: Snapshot) -> float:
+    """log L, right where L underflows."""
+    return now.log_loss
+
+
+def residual_norm(now: Snapshot, start: Snapshot) -> float:
+    """||f - y||."""
+    return norm(now.residual)
+
+
+def loss_ratio(now: Snapshot, start: Snapshot) -> float:
+    """max g_i / min g_j of g = |dL/df|, from logarithms; inf when one sample's derivative is 0.
+
+    Frei, Chatterji and Bartlett (2022), Lemma 11. With all derivatives 0 there is no ratio: inf.
+    """
+    logs = host(LOSSES[now.terms.loss].log_abs_derivative(now.outputs, now.y)).astype(np.float64)
+    low, high = float(logs.min()), float(logs.max())
+    if low == -math.inf or high - low > 709.0:
+        return math.inf
+    return math.exp(high - low)
+
+
+def margin_min(now: Snapshot, start: Snapshot) -> float:
+    """min y f over samples and outputs."""
+    return float((now.y * now.outputs).min())
+
+
+def margin_ratio(now: Snapshot, start: Snapshot) -> float:
+    """max y f / min y f; inf until every sample is on the right side."""
+    margins = now.y * now.outputs
+    smallest = float(margins.min())
+    return float(margins.max()) / smallest if smallest > 0 else math.inf
+
+
+def smoothed_margin(now: Snapshot, start: Snapshot) -> float:
+    """log(1/L) / ||theta||^p over the p layers that are trained (Lyu and Li, for homogeneous networks).
+
+    0 when no layer is trained or all weights are 0.
+    """
+    layers = [x for x, rate in ((now.W, now.terms.rate_W), (now.a, now.terms.rate_a)) if rate > 0]
+    size = math.hypot(*(norm(x) for x in layers))
+    return -now.log_loss / size ** len(layers) if size > 0 else 0.0
+
+
+def test_error(problem: Problem) -> Observable:
+    """The observable ``test_error`` on a test set.
+
+    For a classification loss the fraction of wrong signs (an output of 0 is wrong); for squared loss the
+    mean of (f - y)^2 over samples and outputs.
+    """
+    X, y = problem.X, host(problem.y)
+
+    def function(now: Snapshot, start: Snapshot) -> float:
+        f = host(predict(now.network, X))
+        if LOSSES[now.terms.loss].classification:
+            return float(np.mean(f * y <= 0))
+        return float(np.mean((f - y) ** 2))
+
+    return Observable("test_error", "1 or output^2", "O(n_test m d)", ("W", "a"), function)
+
+
+test_error.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks of its name
+
+
+def norm(array: np.ndarray[Any, Any]) -> float:
+    """The Euclidean norm of all entries in float64, without overflow or underflow."""
+    flat = np.asarray(array, dtype=np.float64).ravel()
+    largest = float(np.abs(flat).max())
+    if 1e-140 < largest < 1e140:
+        return math.sqrt(float(np.dot(flat, flat)))
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    scaled = flat / largest
+    return largest * math.sqrt(float(np.dot(scaled, scaled)))

@@ -1,0 +1,95 @@
+"""How far the weights have gone, and what shape they have."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from shallow.observe.fit import norm
+from shallow.observe.observable import Memory
+from shallow.observe.snapshot import Snapshot
+
+__all__ = [
+    "balance",
+    "path_length",
+    "relative_travel_W",
+    "relative_travel_a",
+    "stable_rank",
+    "travel_W",
+    "travel_W_max",
+    "travel_a",
+]
+
+
+def travel_W(now: Snapshot, start: Snapshot) -> float:
+    """||W - W_0||_F."""
+    return norm(now.W - start.W)
+
+
+def travel_W_max(now: Snapshot, start: Snapshot) -> float:
+    """max_k ||w_k - w_k(0)||."""
+    moved = (now.W - start.W).astype(np.float64)
+    largest = float(np.abs(moved).max())
+    if largest == 0:
+        return 0.0
+    return largest * math.sqrt(float(((moved / largest) ** 2).sum(axis=1).max()))
+
+
+def travel_a(now: Snapshot, start: Snapshot) -> float:
+    """||a - a_0||."""
+    return norm(now.a - start.a)
+
+
+def relative_travel_W(now: Snapshot, start: Snapshot) -> float:
+    """||W - W_0||_F / ||W_0||_F."""
+    return _relative(travel_W(now, start), norm(start.W))
+
+
+def relative_travel_a(now: Snapshot, start: Snapshot) -> float:
+    """||a - a_0|| / ||a_0||."""
+    return _relative(travel_a(now, start), norm(start.a))
+
+
+def _relative(moved: float, size: float) -> float:
+    if size > 0:
+        return moved / size
+    return math.inf if moved > 0 else 0.0
+
+
+def path_length(memory: Memory | None, now: Snapshot, start: Snapshot) -> Memory:
+    """Sum over the steps of sqrt(||dW||^2 / rate_W + ||da||^2 / rate_a): the rate-scaled path."""
+    if memory is None:
+        length = np.float64(0.0)
+    else:
+        moved_W = _scaled(now.W - memory["W"], now.terms.rate_W)
+        moved_a = _scaled(now.a - memory["a"], now.terms.rate_a)
+        length = memory["value"] + math.hypot(moved_W, moved_a)
+    return {"value": np.asarray(length), "W": now.W.copy(), "a": now.a.copy()}
+
+
+def _scaled(moved: np.ndarray[Any, Any], rate: float) -> float:
+    return norm(moved) / math.sqrt(rate) if rate > 0 else 0.0
+
+
+def stable_rank(now: Snapshot, start: Snapshot) -> float:
+    """||W||_F^2 / ||W||_2^2, between 1 and min(m, d); 0 for W = 0."""
+    singular = np.linalg.svd(now.W.astype(np.float64), compute_uv=False)
+    if singular[0] == 0:
+        return 0.0
+    return float(np.sum((singular / singular[0]) ** 2))
+
+
+def balance(now: Snapshot, start: Snapshot) -> float:
+    """max_k |b_k - b_k(0)| of b_k = rate_W ||a_k||^2 - rate_a ||w_k||^2, which the flow keeps.
+
+    The flow conserves every b_k for smoothing = 0 and no weight decay; a step of size eta moves it by O(eta^2).
+    """
+    return float(np.abs(_balances(now) - _balances(start)).max())
+
+
+def _balances(now: Snapshot) -> np.ndarray[Any, Any]:
+    W, a = now.W.astype(np.float64), now.a.astype(np.float64)
+    outer = a**2 if a.ndim == 1 else (a**2).sum(axis=1)
+    return np.asarray(now.terms.rate_W * outer - now.terms.rate_a * (W**2).sum(axis=1))

@@ -1,0 +1,243 @@
+"""Training: run a rule on networks, look at what was asked for, and say how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from shallow.compute import plan
+from shallow.compute.methods import load_method
+from shallow.compute.threads import one_blas_thread
+from shallow.setting.problem import Problem
+from shallow.training.assemble import case_of, group_key
+from shallow.training.member import Member
+from shallow.training.model import Model, require_fit
+from shallow.training.record import (
+    At,
+    Request,
+    Until,
+    read_record,
+    read_steps,
+    read_until,
+    recording_steps,
+)
+from shallow.training.rules import GradientDescent
+from shallow.training.trajectory import Trajectory
+
+__all__ = ["train", "train_many"]
+
+
+@overload
+def train(
+    network: Model,
+    problem: Problem,
+    rule: GradientDescent,
+    *,
+    steps: int,
+    record: Any = ...,
+    at: At = ...,
+    until: Until = ...,
+    method: str | None = ...,
+    backend: str = ...,
+    seed: int = ...,
+) -> Trajectory: ...
+
+
+@overload
+def train(
+    network: Trajectory,
+    problem: int | None = ...,
+    rule: None = ...,
+    *,
+    steps: int | None = ...,
+    record: Any = ...,
+    at: At = ...,
+    until: Until = ...,
+) -> Trajectory: ...
+
+
+def train(
+    network: Model | Trajectory,
+    problem: Problem | int | None = None,
+    rule: GradientDescent | None = None,
+    *,
+    steps: int | None = None,
+    record: Any = (),
+    at: At = None,
+    until: Until = None,
+    method: str | None = None,
+    backend: str = "auto",
+    seed: int = 0,
+) -> Trajectory:
+    """Train a network, or go on with a run: ``train(run, steps)`` has the bits of one longer run.
+
+    Parameters
+    ----------
+    network : Network, GatedModel, TangentModel or Trajectory
+    problem : Problem
+        For a Trajectory, the number of further steps may stand here.
+    rule : GradientDescent
+    steps : int
+        How many steps, at least 0.
+    record : names, Observables, functions of a snapshot, ``{"weights": [0, 10]}``, or a list of them
+        The series to record; the names stand in ``shallow.observe.OBSERVABLES``. The mapping keeps the
+        networks of those steps. Observables that accumulate are brought up to date at every step.
+    at : None, int or list of int
+        When to record: about 200 log-spaced steps, every k-th, or these. The last step is always recorded.
+    until : (observable, threshold), optional
+        Stop at the first step at which the observable is at most the threshold; looked at every step.
+    method : str, optional
+        Forces a compute method; by default the plan takes the cheapest that can run the case.
+    backend : "auto" or "cpu"
+        Where to compute.
+    seed : int
+        For rules that draw; gradient descent draws nothing.
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    TypeError, ValueError
+        For shapes or types that do not fit, an unknown name, negative steps; each says what to do.
+
+    Notes
+    -----
+    Cost: two products of 2 n m d operations a step, and what is recorded. Members and restarts have
+    identical bits on one machine, with one version of everything and one method.
+    """
+    if isinstance(network, Trajectory):
+        return _go_on(network, problem if steps is None else steps, record, at, until)
+    if not isinstance(problem, Problem) or rule is None or steps is None:
+        raise TypeError("train needs (network, problem, rule, steps=...), or a Trajectory and a number of steps")
+    return train_many(
+        [network],
+        [problem],
+        rule,
+        steps=steps,
+        record=record,
+        at=at,
+        until=until,
+        method=method,
+        backend=backend,
+        seed=seed,
+    )[0]
+
+
+def train_many(
+    networks: Sequence[Model],
+    problems: Sequence[Problem] | Problem,
+    rule: GradientDescent,
+    *,
+    steps: int,
+    record: Any = (),
+    at: At = None,
+    until: Until = None,
+    method: str | None = None,
+    backend: str = "auto",
+    seed: int = 0,
+) -> tuple[Trajectory, ...]:
+    """Train many networks, each as :func:`train` would, bit for bit; returns their runs in order.
+
+    Parameters
+    ----------
+    networks : sequence of Network, GatedModel or TangentModel
+        Of any shapes; those of one shape form a batch.
+    problems : Problem or sequence of Problem
+        One for all, or one for each.
+    rule, steps, record, at, until, method, backend, seed
+        As in :func:`train`.
+    """
+    models = list(networks)
+    shared = [problems] * len(models) if isinstance(problems, Problem) else list(problems)
+    _require_request(models, shared, rule, backend, seed)
+    request, last = read_record(record), read_steps(steps)
+    members = [
+        Member.begin(model, problem, rule, request, at) for model, problem in zip(models, shared)
+    ]
+    points = recording_steps(at, 0, last)
+    groups: dict[tuple[object, ...], list[Member]] = {}
+    for member in members:
+        groups.setdefault(group_key(member.initial, member.problem), []).append(member)
+    for group in groups.values():
+        _run(group, rule, request, points, last, until, method)
+    return tuple(member.trajectory() for member in members)
+
+
+def _require_request(
+    models: list[Any], problems: list[Any], rule: Any, backend: str, seed: int
+) -> None:
+    if len(models) != len(problems):
+        raise ValueError(f"there are {len(models)} networks and {len(problems)} problems; give one problem or one each")
+    if not isinstance(rule, GradientDescent):
+        raise TypeError(f"rule is a {type(rule).__name__}; give a GradientDescent")
+    if backend not in ("auto", "cpu"):
+        raise ValueError(f"backend {backend!r} is unknown; use 'auto' or 'cpu'")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; it must be a non-negative integer")
+    for model, problem in zip(models, problems):
+        require_fit(model, problem)
+
+
+def _go_on(run: Trajectory, steps: Any, record: Any, at: At, until: Until) -> Trajectory:
+    """``run`` with more steps: its recorded part, and the new one with the same bits as one longer run."""
+    request = read_record(record)
+    member = Member.resume(run, request, at)
+    last = run.last_step + read_steps(steps)
+    if member.ended:
+        return run
+    points = recording_steps(member.at if isinstance(member.at, int) else at, run.last_step + 1, last)
+    _run([member], run.rule, member.request, points, last, until, run.method)
+    return member.trajectory()
+
+
+def _run(
+    members: list[Member],
+    rule: GradientDescent,
+    request: Request,
+    points: tuple[int, ...],
+    last: int,
+    until: Until,
+    method: str | None,
+) -> None:
+    """Bring a batch of one shape to step ``last``, stopping wherever somebody has to look."""
+    stop_at = read_until(until)
+    every_step = stop_at is not None or any(entry.accumulates for entry in request.observables)
+    record_at, keep_at = frozenset(points), frozenset(request.keep)
+    stops = sorted({*points, *(step for step in request.keep if step < last), last})
+    initials = [member.initial for member in members]
+    problems = [member.problem for member in members]
+    with np.errstate(all="ignore"), one_blas_thread():
+        start = case_of(initials, problems, rule, initials)
+        chosen = load_method(plan.choose(start, max(last, 1), method=method))
+        origin = chosen.snapshot(chosen.start(start))
+        for index, member in enumerate(members):
+            member.set_reference(origin, index, chosen.name)
+        step, times = members[0].step, [member.time for member in members]
+        here = case_of([member.current for member in members], problems, rule, initials, step=step, time=times)
+        state = chosen.start(here)
+        if step == 0:
+            _look(members, chosen.snapshot(state), record_at, keep_at, stop_at, last)
+        while step < last and not all(member.ended for member in members):
+            target = step + 1 if every_step else next(s for s in stops if s > step)
+            state = chosen.advance(state, target - step)
+            step = target
+            _look(members, chosen.snapshot(state), record_at, keep_at, stop_at, last)
+        for member in members:
+            member.finish()
+
+
+def _look(
+    members: list[Member],
+    frame: Any,
+    record_at: frozenset[int],
+    keep_at: frozenset[int],
+    stop_at: tuple[Any, float] | None,
+    last: int,
+) -> None:
+    for index, member in enumerate(members):
+        if not member.ended:
+            member.look(frame, index, record_at, keep_at, stop_at, last)
