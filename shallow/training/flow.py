@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from shallow.exact.activation import gate
 from shallow.exact.gradient import loss as loss_value
 from shallow.exact.gradient import preactivations, predict
 from shallow.setting.arrays import host
