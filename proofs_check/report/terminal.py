@@ -1,0 +1,107 @@
+"""Results as a table in the terminal: Rich where it is installed, aligned plain text otherwise."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from proofs_check.check.result import Result
+from proofs_check.report.words import REGIME_WORDS, VERDICT_SYMBOLS, number, word
+from proofs_check.verdict import HypothesisStatus
+
+__all__ = ["plain_table", "show"]
+
+_HEADER = ("statement", "verdict", "hypotheses", "regime", "tightness", "held", "evidence")
+_STYLES = {
+    "HOLDS": "bold green",
+    "VIOLATED": "bold red",
+    "CONSISTENT": "green",
+    "UNDECIDED": "yellow",
+    "NOT_APPLICABLE": "dim",
+    "VACUOUS": "dim",
+}
+
+
+def show(results: Sequence[Result], stream: TextIO | None = None) -> None:
+    """Print one row a statement, then a sentence for each verdict that needs a reason.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    stream : text stream
+        Standard output by default. A stream that is no terminal gets plain text without escape codes.
+    """
+    stream = sys.stdout if stream is None else stream
+    rows = [_row(result) for result in results]
+    if not (stream.isatty() and _print_rich(results, rows, stream)):
+        print(plain_table(_HEADER, rows), file=stream)
+    for result in results:
+        print(f"\n{result.key}: {word(result.verdict)}. {_sentence(result.reason)}", file=stream)
+        for line in _failing(result):
+            print(f"    {line}", file=stream)
+
+
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows in aligned columns under a ruled header."""
+    widths = [max(len(row[place]) for row in (header, *rows)) for place in range(len(header))]
+    ruled = [header, ["-" * width for width in widths], *rows]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in ruled)
+    return "\n".join(lines)
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    verdict = f"{VERDICT_SYMBOLS[result.verdict]} {word(result.verdict)}"
+    return (
+        result.key,
+        verdict + (" OUTSIDE" if result.outside else ""),
+        _hypotheses(result),
+        "not measured" if result.regime is None else REGIME_WORDS[result.regime],
+        number(result.tightness),
+        f"{result.held}/{result.inside or result.trials}",
+        word(result.evidence),
+    )
+
+
+def _hypotheses(result: Result) -> str:
+    counts = {status: sum(h.status is status for h in result.hypotheses) for status in HypothesisStatus}
+    shown = [f"{count} {status.value}" for status, count in counts.items() if count]
+    return ", ".join(shown) or "none"
+
+
+def _failing(result: Result) -> list[str]:
+    """The hypotheses that are not simply true, with what they would need."""
+    lines = []
+    for item in result.hypotheses:
+        if item.status is HypothesisStatus.TRUE:
+            continue
+        sense = {">=": "≥", "<=": "≤"}[item.sense]
+        at_one = " at C = 1" if item.status is HypothesisStatus.UP_TO_CONSTANT else ""
+        sides = ""
+        if not math.isnan(item.ratio):
+            sides = f": {item.variable} {sense} {number(item.need)}{at_one}, you have {number(item.have)}"
+        lines.append(f"{item.name} is {item.status.value}{sides}")
+    return lines
+
+
+def _sentence(reason: str) -> str:
+    text = reason[:1].upper() + reason[1:]
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _print_rich(results: Sequence[Result], rows: Sequence[Sequence[str]], stream: TextIO) -> bool:
+    """Print through Rich and say whether it could be found."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        return False
+    table: Any = Table(*_HEADER, show_edge=False, pad_edge=False)
+    for result, row in zip(results, rows):
+        cells = [Text(cell) for cell in row]
+        cells[1].stylize(_STYLES[result.verdict.name])
+        table.add_row(*cells)
+    Console(file=stream).print(table)
+    return True
