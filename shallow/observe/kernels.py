@@ -45,9 +45,16 @@ def kernel_gap(initialization: Any) -> Observable:
 
     def function(now: Snapshot, start: Snapshot) -> float:
         limit = limit_kernel(
-            initialization, now.problem.X, now.terms.rate_W, now.terms.rate_a, m=now.W.shape[0]
+            initialization,
+            now.problem.X,
+            now.terms.rate_W,
+            now.terms.rate_a,
+            m=now.W.shape[0],
+            problem=now.problem,
         )
-        return _relative(now.tangent_kernel, host(limit).astype(np.float64))
+        # Every output has the same limit, and two different ones do not interact in the mean.
+        outputs = 1 if now.a.ndim == 1 else now.a.shape[1]
+        return _relative(now.tangent_kernel, np.kron(host(limit).astype(np.float64), np.eye(outputs)))
 
     return Observable("kernel_gap", "1", "O(n^2 m)", ("tangent_kernel",), function)
 
