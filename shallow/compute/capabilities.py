@@ -97,7 +97,10 @@ def refuses(name: str, case: Case) -> str | None:
         (case.pace not in table.paces, f"the pace is {case.pace}, it knows {', '.join(table.paces)}"),
         (case.model not in table.models, f"the model is {case.model}, it knows {', '.join(table.models)}"),
         (str(case.dtype) not in table.dtypes, f"the numbers are {case.dtype}"),
-        (case.k > table.outputs or (table.outputs == 1 and case.a.ndim == 3), "it knows one output, a of shape (m,)"),
+        (
+            case.k > table.outputs or (table.outputs == 1 and case.a.ndim == 3),
+            "there is an output axis, it knows a of shape (m,)",
+        ),
         (case.slope != 0 and not table.leaky, f"the slope is {case.slope}, it knows 0"),
         (case.smoothing != 0 and not table.smooth, f"the smoothing is {case.smoothing}, it knows 0"),
     )

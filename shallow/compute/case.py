@@ -107,7 +107,7 @@ class Case:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The floating type of all arrays."""
-        return self.W.dtype
+        return np.dtype(self.W.dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from shallow.observe.observable import Memory
@@ -32,8 +34,8 @@ def ever_flipped_max(memory: Memory | None, now: Snapshot, start: Snapshot) -> M
     return {"value": np.asarray(flipped.mean(axis=1).max()), "flipped": flipped}
 
 
-def _ever(memory: Memory | None, now: Snapshot, start: Snapshot) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    differs = now.patterns != start.patterns
+def _ever(memory: Memory | None, now: Snapshot, start: Snapshot) -> np.ndarray[Any, Any]:
+    differs = np.asarray(now.patterns != start.patterns)
     return differs if memory is None else differs | memory["flipped"]
 
 

@@ -104,7 +104,7 @@ class Snapshot:
             For a gated or tangent model, which is no network.
         """
         if self.model != "network":
-            raise ValueError(f"a {self.model} model has no patterns, kernel or curvature of its own to record")
+            raise ValueError(f"a {self.model} model has no patterns, kernel or curvature to record")
         return Network(self.W, self.a, self.scale, self.slope, self.smoothing)
 
     @cached_property
@@ -125,7 +125,7 @@ class Snapshot:
         if self.given_preactivations is not None:
             return self.given_preactivations
         if self.model != "network":
-            raise ValueError(f"a {self.model} model has no patterns of its own to record")
+            raise ValueError(f"a {self.model} model has no patterns to record")
         return self.X @ self.W.T
 
     @cached_property

@@ -35,7 +35,9 @@ _ALL = (
     Observable("travel_a", "weight", "O(m k)", ("a",), weights.travel_a),
     Observable("relative_travel_W", "1", "O(m d)", ("W",), weights.relative_travel_W),
     Observable("relative_travel_a", "1", "O(m k)", ("a",), weights.relative_travel_a),
-    Observable("path_length", "weight / rate^(1/2)", "O(m d) a step", ("W", "a"), accumulate=weights.path_length),
+    Observable(
+        "path_length", "weight / rate^(1/2)", "O(m d) a step", ("W", "a"), accumulate=weights.path_length
+    ),
     Observable(
         "tangent_distance",
         "1",
@@ -46,7 +48,9 @@ _ALL = (
     Observable("stable_rank", "1", "O(m d min(m, d))", ("W",), weights.stable_rank),
     Observable("balance", "rate weight^2", "O(m d)", ("W", "a"), weights.balance),
     Observable("sharpness", "loss / weight^2", "O(n m d) times 10 to 100", ("W", "a"), curvature.sharpness),
-    Observable("rate_sharpness", "1 / factor", "O(n m d) times 10 to 100", ("W", "a"), curvature.rate_sharpness),
+    Observable(
+        "rate_sharpness", "1 / factor", "O(n m d) times 10 to 100", ("W", "a"), curvature.rate_sharpness
+    ),
 )
 
 OBSERVABLES: Mapping[str, Observable] = MappingProxyType({entry.name: entry for entry in _ALL})
@@ -84,7 +88,8 @@ def _named(name: str) -> Observable:
     if name in OBSERVABLES:
         return OBSERVABLES[name]
     if name in _WITH_ARGUMENTS:
-        raise ValueError(f"{name} needs an argument: record shallow.{_WITH_ARGUMENTS[name]} instead of its name")
+        call = f"shallow.observe.{_WITH_ARGUMENTS[name]}"
+        raise ValueError(f"{name} needs an argument: record {call} instead of its name")
     close = difflib.get_close_matches(name, [*OBSERVABLES, *_WITH_ARGUMENTS], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(OBSERVABLES)}"
     raise ValueError(f"cannot record {name!r}: no such series{hint}")

@@ -60,12 +60,11 @@ def _relative(moved: float, size: float) -> float:
 
 def path_length(memory: Memory | None, now: Snapshot, start: Snapshot) -> Memory:
     """Sum over the steps of sqrt(||dW||^2 / rate_W + ||da||^2 / rate_a): the rate-scaled path."""
-    if memory is None:
-        length = np.float64(0.0)
-    else:
+    length = 0.0
+    if memory is not None:
         moved_W = _scaled(now.W - memory["W"], now.terms.rate_W)
         moved_a = _scaled(now.a - memory["a"], now.terms.rate_a)
-        length = memory["value"] + math.hypot(moved_W, moved_a)
+        length = float(memory["value"]) + math.hypot(moved_W, moved_a)
     return {"value": np.asarray(length), "W": now.W.copy(), "a": now.a.copy()}
 
 
@@ -84,7 +83,7 @@ def stable_rank(now: Snapshot, start: Snapshot) -> float:
 def balance(now: Snapshot, start: Snapshot) -> float:
     """max_k |b_k - b_k(0)| of b_k = rate_W ||a_k||^2 - rate_a ||w_k||^2, which the flow keeps.
 
-    The flow conserves every b_k for smoothing = 0 and no weight decay; a step of size eta moves it by O(eta^2).
+    For smoothing = 0 and no weight decay the flow conserves every b_k; a step moves it by O(rate_W rate_a).
     """
     return float(np.abs(_balances(now) - _balances(start)).max())
 

@@ -45,7 +45,9 @@ class GatedModel:
         checked = Network(self.W, self.a, self.scale, self.slope, self.smoothing)
         psi = read_array(self.psi, "psi", (2,))
         if psi.shape != checked.W.shape:
-            raise ValueError(f"psi has shape {tuple(psi.shape)} and W {tuple(checked.W.shape)}; give both one")
+            raise ValueError(
+                f"psi has shape {tuple(psi.shape)} and W {tuple(checked.W.shape)}; give both one shape"
+            )
         if psi.dtype != checked.W.dtype:
             raise TypeError(f"psi is {psi.dtype} and W is {checked.W.dtype}; give both one floating type")
         object.__setattr__(self, "psi", psi)
@@ -55,9 +57,7 @@ class GatedModel:
     @staticmethod
     def of(network: Network) -> GatedModel:
         """The model that starts at ``network`` with the gates the network has now."""
-        return GatedModel(
-            network.W, network.a, network.W, network.scale, network.slope, network.smoothing
-        )
+        return GatedModel(network.W, network.a, network.W, network.scale, network.slope, network.smoothing)
 
     @property
     def m(self) -> int:

@@ -25,7 +25,9 @@ __all__ = ["Member"]
 class Member:
     """A run being recorded; mutable, and private to one call of ``train``."""
 
-    def __init__(self, initial: Model, problem: Problem, rule: GradientDescent, request: Request, at: At) -> None:
+    def __init__(
+        self, initial: Model, problem: Problem, rule: GradientDescent, request: Request, at: At
+    ) -> None:
         self.initial, self.current = initial, initial
         self.problem, self.rule, self.request, self.at = problem, rule, request, at
         self.terms = terms_of(rule)
@@ -57,7 +59,9 @@ class Member:
         given = {entry.name: entry for entry in (*run.observables, *request.observables)}
         strange = set(request.names) - set(run.series)
         if strange:
-            raise ValueError(f"the run has not recorded {', '.join(sorted(strange))}: a series cannot start midway")
+            raise ValueError(
+                f"the run has not recorded {', '.join(sorted(strange))}: a series cannot start midway"
+            )
         missing = [name for name in run.series if name not in given]
         if missing:
             raise ValueError(f"to go on, pass record= with the functions recorded as {', '.join(missing)}")

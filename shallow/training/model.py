@@ -36,7 +36,10 @@ def weights(model: Model) -> tuple[HostArray, HostArray]:
 
 
 def planes(model: Model, X: HostArray) -> tuple[HostArray, HostArray, HostArray]:
-    """Gate (m, n), features (m, n) and outer weights: ``dL/dW = scale (gate o a c^T) X``, ``dL/da = scale features c``."""
+    """Gate (m, n), features (m, n) and outer weights a.
+
+    With c = dL/df, ``dL/dW = scale (gate o a c^T) X`` and ``dL/da = scale features c``.
+    """
     if isinstance(model, TangentModel):
         return planes(model.at, X)
     if isinstance(model, GatedModel):
@@ -73,7 +76,9 @@ def require_fit(model: Model, problem: Problem) -> None:
     W, a = weights(model)
     y = host(problem.y)
     if problem.d != model.d:
-        raise ValueError(f"the problem has {problem.d} inputs and the network reads {model.d}; X is (n, d), W (m, d)")
+        raise ValueError(
+            f"the problem has {problem.d} inputs and the network reads {model.d}; X is (n, d), W (m, d)"
+        )
     if y.shape[1:] != a.shape[1:]:
         raise ValueError(
             f"labels have shape {y.shape} and a has shape {a.shape}; "

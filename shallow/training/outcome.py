@@ -27,7 +27,7 @@ __all__ = [
 CONVERGED_RESIDUAL = 1e-12
 """Squared loss has converged at ||f - y|| <= this times max(||f_0 - y||, ||y||); 16 eps if that is more."""
 STATIONARY_GRADIENT = 1e-9
-"""A run is stationary when its gradient is below this relative to the largest it could be at such a residual."""
+"""A run is stationary when its gradient is below this, relative to the largest it could be there."""
 DIVERGED_GROWTH = 1e12
 """A run has diverged when an entry of f - y exceeds this times the largest entry of f_0 - y and y."""
 
@@ -53,7 +53,9 @@ def convergence_floor(first: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> f
     return floor * max(norm(first), norm(y))
 
 
-def relative_gradient(model: Model, problem: Problem, rule: GradientDescent, f: np.ndarray[Any, Any]) -> float:
+def relative_gradient(
+    model: Model, problem: Problem, rule: GradientDescent, f: np.ndarray[Any, Any]
+) -> float:
     """||gradient|| / (||J||_F ||dL/df|| + ||decay theta||) over the trained layers, between 0 and 1.
 
     0 when nothing can move: no trained layer, a dead network, or no derivative left. The derivative is
@@ -82,4 +84,3 @@ def relative_gradient(model: Model, problem: Problem, rule: GradientDescent, f: 
         sizes.append(abs(model.scale) * norm(features) * norm(c) + rule.decay_a * unit * norm(a_now))
     largest = math.hypot(*sizes)
     return math.hypot(*parts) / largest if largest > 0 else 0.0
-

@@ -63,7 +63,7 @@ def read_record(record: Any) -> Request:
     names = [entry.name for entry in observables]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"two recorded series are called {name!r}; give each function or Observable its own name")
+            raise ValueError(f"two recorded series are called {name!r}; give each its own name")
     return Request(tuple(observables), tuple(sorted(keep)))
 
 
@@ -107,10 +107,14 @@ def recording_steps(at: At, first: int, last: int) -> tuple[int, ...]:
         if at < 1:
             raise ValueError(f"at is {at}; record every k steps with k at least 1")
         steps = set(range(0, last + 1, int(at)))
-    elif isinstance(at, str) or not isinstance(at, Iterable):
-        raise TypeError(f"at is {at!r}; give None, an integer or a list of steps")
     else:
-        steps = {read_steps(step) for step in at}
+        steps = _listed(at)
         if steps and max(steps) > last:
             raise ValueError(f"at asks for step {max(steps)}, and the run ends at {last}")
     return tuple(sorted(step for step in steps | {last} if first <= step <= last))
+
+
+def _listed(at: Any) -> set[int]:
+    if isinstance(at, str) or not isinstance(at, Iterable):
+        raise TypeError(f"at is {at!r}; give None, an integer or a list of steps")
+    return {read_steps(step) for step in at}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shallow.observe.table import OBSERVABLES
-from shallow.setting.archive import read_archive, write_archive
 from shallow.setting.arrays import host
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
@@ -20,15 +18,17 @@ from shallow.training.outcome import Outcome
 from shallow.training.rules import RULES, GradientDescent
 from shallow.training.schedules import SCHEDULES
 from shallow.training.tangent import TangentModel
-from shallow.training.trajectory import Trajectory
 
-__all__ = ["load_trajectory", "rule_from_json", "rule_to_json", "save_trajectory"]
+if TYPE_CHECKING:
+    from shallow.training.trajectory import Trajectory
+
+__all__ = ["pack", "rule_from_json", "rule_to_json", "unpack"]
 
 _FORMAT = 1
 
 
-def save_trajectory(run: Trajectory, path: str | Path) -> None:
-    """Write ``run`` to an NPZ file."""
+def pack(run: Trajectory) -> dict[str, Any]:
+    """The run as arrays and one JSON text."""
     about = {
         "format": _FORMAT,
         "rule": rule_to_json(run.rule),
@@ -54,36 +54,35 @@ def save_trajectory(run: Trajectory, path: str | Path) -> None:
     for index, memory in enumerate(run.memory.values()):
         for key, values in memory.items():
             fields[f"memory_{index}_{key}"] = values
-    write_archive(path, kind="trajectory", about=json.dumps(about), **fields)
+    return {"about": json.dumps(about), **fields}
 
 
-def load_trajectory(path: str | Path) -> Trajectory:
-    """Read what :func:`save_trajectory` wrote."""
-    fields = read_archive(path, kind="trajectory", required=("about", "X", "y", "steps", "time"))
+def unpack(fields: Mapping[str, np.ndarray[Any, Any]], source: str) -> dict[str, Any]:
+    """The fields of a Trajectory from what :func:`pack` made; ``source`` is named in errors."""
     about = json.loads(str(fields["about"]))
     if about["format"] != _FORMAT:
-        raise ValueError(f"{path} has the format {about['format']}, this version reads {_FORMAT}")
+        raise ValueError(f"{source} has the format {about['format']}, this version reads {_FORMAT}")
     names = about["series"]
-    return Trajectory(
-        problem=Problem(fields["X"], fields["y"], name=about["problem_name"]),
-        rule=rule_from_json(about["rule"]),
-        initial=_model("initial", fields, about),
-        network=_model("network", fields, about),
-        steps=fields["steps"],
-        time=fields["time"],
-        series={name: fields[f"series_{index}"] for index, name in enumerate(names)},
-        outcome=Outcome[about["outcome"]],
-        outcome_step=about["outcome_step"],
-        snapshots={step: _model(f"snapshot_{step}", fields, about) for step in about["snapshots"]},
-        method=about["method"],
-        versions=about["versions"],
-        at=about["at"],
-        observables=tuple(OBSERVABLES[name] for name in names if name in OBSERVABLES),
-        memory={
+    return {
+        "problem": Problem(fields["X"], fields["y"], name=about["problem_name"]),
+        "rule": rule_from_json(about["rule"]),
+        "initial": _model("initial", fields, about),
+        "network": _model("network", fields, about),
+        "steps": fields["steps"],
+        "time": fields["time"],
+        "series": {name: fields[f"series_{index}"] for index, name in enumerate(names)},
+        "outcome": Outcome[about["outcome"]],
+        "outcome_step": about["outcome_step"],
+        "snapshots": {step: _model(f"snapshot_{step}", fields, about) for step in about["snapshots"]},
+        "method": about["method"],
+        "versions": about["versions"],
+        "at": about["at"],
+        "observables": tuple(OBSERVABLES[name] for name in names if name in OBSERVABLES),
+        "memory": {
             name: {key: fields[f"memory_{index}_{key}"] for key in keys}
             for index, (name, keys) in enumerate(about["memory"].items())
         },
-    )
+    }
 
 
 def rule_to_json(rule: GradientDescent) -> dict[str, Any]:

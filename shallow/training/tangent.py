@@ -44,9 +44,9 @@ class TangentModel:
                 given = namespace(there).zeros_like(there)
             offset = read_array(given, name, ndims)
             if offset.shape != there.shape:
-                raise ValueError(f"offset {name} has shape {tuple(offset.shape)}, at.{name} {tuple(there.shape)}")
+                raise ValueError(f"offset {name} is {tuple(offset.shape)}, at.{name} {tuple(there.shape)}")
             if offset.dtype != there.dtype:
-                raise TypeError(f"offset {name} is {offset.dtype}, at.{name} {there.dtype}; give both one type")
+                raise TypeError(f"offset {name} is {offset.dtype}, at.{name} {there.dtype}; they must agree")
             object.__setattr__(self, name, offset)
 
     @property

@@ -112,7 +112,7 @@ def train(
     if isinstance(network, Trajectory):
         return _go_on(network, problem if steps is None else steps, record, at, until)
     if not isinstance(problem, Problem) or rule is None or steps is None:
-        raise TypeError("train needs (network, problem, rule, steps=...), or a Trajectory and a number of steps")
+        raise TypeError("train needs (network, problem, rule, steps=...), or a Trajectory and steps")
     return train_many(
         [network],
         [problem],
@@ -155,9 +155,7 @@ def train_many(
     shared = [problems] * len(models) if isinstance(problems, Problem) else list(problems)
     _require_request(models, shared, rule, backend, seed)
     request, last = read_record(record), read_steps(steps)
-    members = [
-        Member.begin(model, problem, rule, request, at) for model, problem in zip(models, shared)
-    ]
+    members = [Member.begin(model, problem, rule, request, at) for model, problem in zip(models, shared)]
     points = recording_steps(at, 0, last)
     groups: dict[tuple[object, ...], list[Member]] = {}
     for member in members:
@@ -167,11 +165,11 @@ def train_many(
     return tuple(member.trajectory() for member in members)
 
 
-def _require_request(
-    models: list[Any], problems: list[Any], rule: Any, backend: str, seed: int
-) -> None:
+def _require_request(models: list[Any], problems: list[Any], rule: Any, backend: str, seed: int) -> None:
     if len(models) != len(problems):
-        raise ValueError(f"there are {len(models)} networks and {len(problems)} problems; give one problem or one each")
+        raise ValueError(
+            f"there are {len(models)} networks and {len(problems)} problems; give one problem or one each"
+        )
     if not isinstance(rule, GradientDescent):
         raise TypeError(f"rule is a {type(rule).__name__}; give a GradientDescent")
     if backend not in ("auto", "cpu"):
@@ -217,7 +215,8 @@ def _run(
         for index, member in enumerate(members):
             member.set_reference(origin, index, chosen.name)
         step, times = members[0].step, [member.time for member in members]
-        here = case_of([member.current for member in members], problems, rule, initials, step=step, time=times)
+        current = [member.current for member in members]
+        here = case_of(current, problems, rule, initials, step=step, time=times)
         state = chosen.start(here)
         if step == 0:
             _look(members, chosen.snapshot(state), record_at, keep_at, stop_at, last)

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from shallow.observe.observable import Memory, Observable
+from shallow.setting.archive import read_archive, write_archive
 from shallow.setting.problem import Problem
 from shallow.training.model import Model
 from shallow.training.outcome import Outcome
 from shallow.training.record import At
 from shallow.training.rules import GradientDescent
+from shallow.training.storage import pack, unpack
 
 __all__ = ["Trajectory", "software_versions"]
 
@@ -80,11 +82,9 @@ class Trajectory:
     def save(self, path: str | Path) -> None:
         """Write the run to an NPZ file, without pickle; the file appears whole or not at all.
 
-        Users' own functions are saved by name: to go on, pass them to ``train(run, steps, record=...)`` again.
+        Users' own functions are saved by name: to go on, pass them to ``train(run, steps, record=...)``.
         """
-        from shallow.training.storage import save_trajectory
-
-        save_trajectory(self, path)
+        write_archive(path, kind="trajectory", **pack(self))
 
     @staticmethod
     def load(path: str | Path) -> Trajectory:
@@ -95,9 +95,8 @@ class Trajectory:
         ValueError
             If the file is no such archive.
         """
-        from shallow.training.storage import load_trajectory
-
-        return load_trajectory(path)
+        fields = read_archive(path, kind="trajectory", required=("about", "X", "y", "steps", "time"))
+        return Trajectory(**unpack(fields, str(path)))
 
 
 def software_versions(method: str) -> dict[str, str]:

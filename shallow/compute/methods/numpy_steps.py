@@ -136,7 +136,7 @@ def _stack(arrays: list[HostArray]) -> HostArray:
 
 
 def _member_of(array: HostArray, b: int) -> HostArray:
-    return array[b if array.shape[0] > 1 else 0]
+    return np.asarray(array[b if array.shape[0] > 1 else 0])
 
 
 def _new_member(case: Case, b: int, gate_dtype: Any) -> _Member:
@@ -176,7 +176,7 @@ def _anchor(state: _State, member: _Member, case: Case, b: int) -> None:
 
 
 def _outputs(features: HostArray, a: HostArray) -> HostArray:
-    return a @ features if a.ndim == 1 else features.T @ a
+    return np.asarray(a @ features if a.ndim == 1 else features.T @ a)
 
 
 def _forward(state: _State, member: _Member) -> None:
