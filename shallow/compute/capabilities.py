@@ -71,20 +71,6 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             rate=60.0,
             parallel=False,
         ),
-        "numba": Capability(
-            losses=("squared",),
-            paces=("constant",),
-            models=("network",),
-            dtypes=_DTYPES,
-            outputs=1,
-            leaky=False,
-            smooth=False,
-            startup=4.0,
-            overhead=5e-6,
-            entry=1.2,
-            rate=70.0,
-            parallel=True,
-        ),
     }
 )
 

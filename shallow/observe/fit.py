@@ -72,7 +72,10 @@ def smoothed_margin(now: Snapshot, start: Snapshot) -> float:
     """
     layers = [x for x, rate in ((now.W, now.terms.rate_W), (now.a, now.terms.rate_a)) if rate > 0]
     size = math.hypot(*(norm(x) for x in layers))
-    return -now.log_loss / size ** len(layers) if size > 0 else 0.0
+    if size == 0:
+        return 0.0
+    margin = -now.log_loss / size
+    return margin / size if len(layers) == 2 else margin  # size^2 may overflow
 
 
 def test_error(problem: Problem) -> Observable:

@@ -14,7 +14,6 @@ __all__ = ["METHODS", "load_method"]
 METHODS: Mapping[str, str] = MappingProxyType(
     {
         "numpy": "shallow.compute.methods.numpy_steps:METHOD",
-        "numba": "shallow.compute.methods.numba_steps:METHOD",
     }
 )
 

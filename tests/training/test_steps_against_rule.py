@@ -1,0 +1,130 @@
+"""Every compute method makes the rule's own step, cell by cell of the capability table."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shallow.compute import capabilities
+from shallow.compute.capabilities import CAPABILITIES
+from shallow.compute.methods import METHODS, load_method
+from shallow.setting.losses import LOSSES
+from shallow.setting.network import Network
+from shallow.setting.problem import Problem
+from shallow.training.assemble import case_of
+from shallow.training.rules import GradientDescent
+from shallow.training.schedules import Fixed, FlowScaled, KernelScaled, LossScaled, Schedule
+
+SLOPES = (0.0, 0.3, -0.5, 1.7)
+SMOOTHINGS = (0.0, 0.25)
+OUTPUTS = (None, 1, 3)
+DTYPES = ("float64", "float32")
+SCHEDULES: tuple[Schedule, ...] = (Fixed(), KernelScaled(0.5), FlowScaled(0.4), LossScaled(0.1))
+CELLS = tuple(itertools.product(LOSSES, OUTPUTS, SLOPES, SMOOTHINGS, DTYPES, SCHEDULES))
+
+
+def instance(
+    k: int | None, slope: float, smoothing: float, dtype: str, seed: int = 0
+) -> tuple[Network, Problem]:
+    rng = np.random.default_rng(seed)
+    n, d, m = 7, 4, 9
+    shape = () if k is None else (k,)
+    W, a = rng.standard_normal((m, d)).astype(dtype), rng.standard_normal((m, *shape)).astype(dtype)
+    X, y = rng.standard_normal((n, d)).astype(dtype), rng.choice([-1.0, 1.0], (n, *shape)).astype(dtype)
+    return Network(W, a, 0.4, slope, smoothing), Problem(X, y)
+
+
+def rounding_bound(network: Network, problem: Problem, rule: GradientDescent, factor: float) -> float:
+    """A bound on |fast - literal| for every weight after one step from the same start.
+
+    Each side's products have at most n, m, d or k terms and a few factors, so each entry errs by at most
+    gamma_N times the same formula with absolute values, N = n + m + d + k + 40; two sides, and the log-domain
+    coefficients of LossScaled err by another (3 + |log L|) eps relative (Higham, section 3.1).
+    """
+    eps = float(np.finfo(network.W.dtype).eps)
+    W, a = np.abs(network.W).astype(float), np.abs(network.a).astype(float)
+    columns = a.reshape(len(a), -1)
+    X, y = np.abs(problem.X).astype(float), np.abs(problem.y).astype(float)
+    top = max(1.0, abs(network.slope))
+    features = top * (X @ W.T) + top * network.smoothing
+    f = network.scale * features @ columns
+    loss = LOSSES[rule.loss]
+    outputs = network.scale * 0.0 + f.reshape(y.shape)
+    # |dL/df| <= |f| + |y| for squared loss and |y| e^|f y| for the others; its own sensitivity to f is no larger.
+    reach = (
+        outputs + y if not loss.classification else y * (1 + outputs) * np.exp(np.minimum(outputs * y, 60.0))
+    )
+    c = reach.reshape(len(X), -1)
+    in_W = network.scale * top * (columns @ c.T) @ X
+    in_a = network.scale * features.T @ c
+    moved = factor * max(
+        rule.rate_W * float((in_W + rule.decay_W * W).max()),
+        rule.rate_a * float((in_a + rule.decay_a * columns).max()),
+    )
+    terms = network.m + network.d + problem.n + columns.shape[1] + 40
+    return 2 * terms * eps * (moved + float(W.max()) + float(a.max()))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_numpy_makes_the_rules_step_in_every_cell(loss: str) -> None:
+    cells = [cell for cell in CELLS if cell[0] == loss]
+    assert len(cells) == len(CELLS) // len(LOSSES)
+    assert all([_runs_as_the_rule("numpy", *cell) for cell in cells])
+
+
+def _runs_as_the_rule(
+    method: str,
+    loss: str,
+    k: int | None,
+    slope: float,
+    smoothing: float,
+    dtype: str,
+    schedule: Schedule,
+) -> bool:
+    """Whether the cell is accepted; raises when it is and the step is not the rule's."""
+    network, problem = instance(k, slope, smoothing, dtype)
+    rule = GradientDescent(0.05, 0.03, decay_W=0.2, decay_a=0.1, loss=loss, schedule=schedule)
+    chosen = load_method(method)
+    case = case_of([network], [problem], rule, [network])
+    if chosen.refuses(case) is not None:
+        return False
+    factor = rule.factor(network, problem, network)
+    literal = rule.step(network, problem, factor)
+    frame = chosen.snapshot(chosen.advance(chosen.start(case), 1))
+    bound = rounding_bound(network, problem, rule, factor)
+    error = max(
+        float(np.abs(frame.W[0].astype(float) - literal.W).max()),
+        float(np.abs(frame.a[0].astype(float) - literal.a).max()),
+    )
+    assert frame.W.dtype == network.W.dtype
+    assert error <= bound, (method, loss, k, slope, smoothing, dtype, schedule, error, bound)
+    assert abs(float(frame.time[0]) / factor - 1) <= 200 * float(np.finfo(network.W.dtype).eps)
+    return True
+
+
+def test_the_capability_table_names_every_method() -> None:
+    assert set(CAPABILITIES) == set(METHODS)
+
+
+def test_a_refusal_is_one_sentence_that_says_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, problem = instance(3, 0.0, 0.0, "float64")
+    rule = GradientDescent(0.1, 0.1, loss="hinge", schedule=FlowScaled(0.1))
+    case = case_of([network], [problem], rule, [network])
+    table = dict(CAPABILITIES)
+    narrow = replace(table["numpy"], losses=("squared",), outputs=1)
+    monkeypatch.setattr(capabilities, "CAPABILITIES", {"numpy": narrow})
+    assert capabilities.refuses("numpy", case) == "the loss is hinge, it knows squared"
+
+
+def test_every_path_agrees_where_the_kink_is_hit_exactly() -> None:
+    network = Network(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]]), np.array([1.0, -2.0, 0.5]), slope=0.2)
+    problem = Problem(np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]]), np.array([1.0, -1.0, 0.5]))
+    rule = GradientDescent(0.25, 0.5)
+    literal = rule.step(network, problem)
+    chosen = load_method("numpy")
+    frame = chosen.snapshot(chosen.advance(chosen.start(case_of([network], [problem], rule, [network])), 1))
+    np.testing.assert_allclose(frame.W[0], literal.W, rtol=0, atol=16 * np.finfo(float).eps)
+    np.testing.assert_allclose(frame.a[0], literal.a, rtol=0, atol=16 * np.finfo(float).eps)
