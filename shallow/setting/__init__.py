@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shallow.setting.data import Duplicate, find_duplicates, read_problem, unit_rows
 from shallow.setting.initialization import (
     Initialization,
     Moments,
@@ -36,6 +37,7 @@ from shallow.setting.streams import Streams
 __all__ = [
     "LOSSES",
     "ClusterSample",
+    "Duplicate",
     "Gaussian",
     "GaussianLabels",
     "Initialization",
@@ -53,6 +55,7 @@ __all__ = [
     "TwoClusters",
     "balanced",
     "doubled",
+    "find_duplicates",
     "he",
     "lecun",
     "linear_clean_error",
@@ -63,5 +66,7 @@ __all__ = [
     "orthogonality_ratio",
     "oymak",
     "power_law",
+    "read_problem",
+    "unit_rows",
     "with_label_scale",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +63,27 @@ def read_archive(
         raise FileNotFoundError(f"{source}: no such file")
     if source.stat().st_size == 0:
         raise ValueError(f"{source} is empty (0 bytes); an NPZ archive with {', '.join(required)} is needed")
+    with source.open("rb") as stream:
+        if stream.read(6) == b"\x93NUMPY":
+            raise ValueError(f"{source} is a single array (NPY); save an NPZ with {', '.join(required)}")
+    if not zipfile.is_zipfile(source):
+        raise ValueError(f"{source} is not a readable NPZ archive: it is no zip file, or was cut short")
     try:
         with np.load(source, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError(f"{source} is a single array (NPY); save an NPZ with {', '.join(required)}")
             fields = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ValueError(f"{source} is not a readable NPZ archive: {error}") from None
     except ValueError as error:
         if "allow_pickle" in str(error) or "pickled" in str(error):
             raise ValueError(
                 f"{source} holds pickled objects, which are never loaded; save plain numbers"
             ) from None
-        raise
+        raise ValueError(f"{source} is not a readable NPZ archive: {error}") from None
+    strays = [name for name, value in fields.items() if not isinstance(value, np.ndarray)]
+    if strays:
+        raise ValueError(
+            f"{source} holds {', '.join(strays)}, which are no arrays; save an NPZ with numpy.savez"
+        )
     found = str(fields.pop("kind", kind))
     if found != kind:
         raise ValueError(f"{source} holds a {found}, not a {kind}")

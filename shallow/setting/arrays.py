@@ -70,9 +70,10 @@ def _read_numpy(value: Any, name: str) -> np.ndarray[Any, Any]:
         raise ValueError(f"{name} is ragged: its rows do not have one length ({error})") from None
     if raw.dtype.kind in "biu":
         raw = raw.astype(np.float64)
-    if raw.dtype not in (np.float32, np.float64):
+    native = raw.dtype.newbyteorder("=")
+    if native not in (np.float32, np.float64):
         raise TypeError(f"{name} has dtype {raw.dtype}; use float32 or float64 numbers")
-    return np.array(raw, dtype=raw.dtype.newbyteorder("="), order="C", copy=True)
+    return np.array(raw, dtype=native, order="C", copy=True)
 
 
 def _require_shape(array: Array, name: str, ndims: tuple[int, ...]) -> None:
