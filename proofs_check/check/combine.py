@@ -191,13 +191,13 @@ def _qualify(conclusion: Verdict, trials: Sequence[Trial], scaling: bool) -> tup
     )
     searched = any(claim.quantifier is Quantifier.SEARCHED for trial in trials for claim in trial.claims)
     if conclusion is Verdict.HOLDS and open_constants:
-        return Verdict.CONSISTENT, f"; {', '.join(open_constants)} is known only up to a constant"
+        return Verdict.CONSISTENT, f"; known only up to a constant: {', '.join(open_constants)}"
     if conclusion is Verdict.HOLDS and searched:
         return Verdict.CONSISTENT, "; a search found no counter-example, which proves nothing"
     if conclusion is Verdict.VIOLATED and open_constants and not scaling:
         return (
             Verdict.UNDECIDED,
-            f"; {', '.join(open_constants)} is known only up to a constant, and a larger one may excuse this",
+            f"; a larger constant may excuse this, for it is unspecified in: {', '.join(open_constants)}",
         )
     return conclusion, ""
 

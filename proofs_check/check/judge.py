@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 from proofs_check.statement import Claim, Comparison
 from proofs_check.verdict import Outcome
 
-__all__ = ["INFORMATIVE", "Judgement", "judge", "tighten"]
+__all__ = ["INFORMATIVE", "Judgement", "judge", "tighten", "tighten_to_measured"]
+
+_ARRAYS = ("index", "observed", "lower", "upper", "trivial", "numerical_error")
 
 Series = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -243,21 +246,23 @@ def tighten(claim: Claim, factor: float) -> Claim:
             upper = upper * np.exp(-(factor - 1.0) * proved * claim.index)
     elif claim.comparison is not Comparison.EQUAL:
         interval, lower_only = _sides(claim)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             centre, half = (upper + lower) / 2.0, (upper - lower) / (2.0 * factor)
-        upper = np.where(interval, centre + half, np.where(lower_only, upper, upper / factor))
-        lower = np.where(interval, centre - half, np.where(lower_only, lower * factor, lower))
-    return Claim(
-        name=f"{claim.name}, tightened by {factor:.3g}",
-        index=claim.index,
-        observed=claim.observed,
-        lower=lower,
-        upper=upper,
-        trivial=claim.trivial,
-        numerical_error=claim.numerical_error,
-        comparison=claim.comparison,
-        quantifier=claim.quantifier,
-        index_name=claim.index_name,
-        unit=claim.unit,
-        log_scale=claim.log_scale,
+            upper = np.where(interval, centre + half, np.where(lower_only, upper, upper / factor))
+            lower = np.where(interval, centre - half, np.where(lower_only, lower * factor, lower))
+    return dataclasses.replace(
+        claim, name=f"{claim.name}, tightened by {factor:.3g}", lower=lower, upper=upper
     )
+
+
+def tighten_to_measured(claim: Claim, factor: float) -> Claim | None:
+    """The claim on its non-trivial indices, tightened to ``factor`` times its measured tightness there.
+
+    With a factor above 1 it is false. None when the claim has no tightness.
+    """
+    room = judge(claim).room
+    if room is None:
+        return None
+    where = _informative(claim)
+    parts = {name: getattr(claim, name)[where] for name in _ARRAYS}
+    return tighten(dataclasses.replace(claim, **parts), factor * room)

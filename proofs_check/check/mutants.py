@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from proofs_check.check.judge import judge, tighten
+from proofs_check.check.judge import judge, tighten_to_measured
 from proofs_check.check.result import MutantResult, Result
 from proofs_check.check.run import check
 from proofs_check.statement import Claim, Mutant, Point, Statement
@@ -51,10 +51,8 @@ def _none() -> Sequence[Mutant]:
 
 
 def _tighten_all(claims: Sequence[Claim], factor: float) -> list[Claim]:
-    rooms = [judge(claim).room for claim in claims]
-    return [
-        tighten(claim, factor * room) for claim, room in zip(claims, rooms, strict=True) if room is not None
-    ]
+    made = [tighten_to_measured(claim, factor) for claim in claims]
+    return [claim for claim in made if claim is not None]
 
 
 def check_mutants(
@@ -101,12 +99,15 @@ def _refuted(result: Result) -> bool:
 
 
 def _tightened_in(result: Result) -> list[MutantResult]:
-    """The conclusion tightened to 1.25 times its measured tightness where it was tightest."""
-    for item in result.claims:
-        room = judge(item.claim).room
-        if item.outcome is not Outcome.HELD or room is None:
+    """The conclusion tightened to 1.25 times its measured tightness where it was tightest.
+
+    The first claim serves that was seen to hold and whose observed values exceed their numerical error.
+    """
+    held = [item for item in result.claims if item.outcome is Outcome.HELD]
+    for item in sorted(held, key=lambda item: item.detectable is None):
+        claim = tighten_to_measured(item.claim, TIGHTENING)
+        if claim is None:
             continue
-        claim = tighten(item.claim, TIGHTENING * room)
         judgement = judge(claim)
         refuted = judgement.outcome is Outcome.FAILED
         seen = "none" if item.detectable is None else f"a factor {item.detectable:.3g}"
