@@ -69,8 +69,8 @@ class FlowTrajectory:
     sliding_pairs : int
         The largest number of pairs (k, i) that slid on their kink at once.
     branchings : int
-        How often the flow met a repelling kink, where several solutions exist and the side of the
-        smaller gate was taken if consistent (exact only; 0 for the others, which do not see it).
+        How often the flow met a repelling kink, where several solutions exist and the fastest was taken
+        (exact only; 0 for the others, which do not see it).
     outcome : FlowOutcome
     settled : float or None
         The time from which the gradient is below rounding and the weights are held (exact only).

@@ -4,7 +4,8 @@ Between events the flow is analytic and is summed from its Taylor series (flow_p
 first zero of a polynomial in time, found with Bernstein coefficients so that none is skipped
 (flow_polynomial); at an event Filippov's rule decides between crossing and sliding (flow_kinks). Events are:
 a preactivation reaches its kink; a sliding neuron's gate reaches an end of [slope, 1]; a sliding neuron's
-output weight reaches 0, whereupon its kinks repel.
+output weight reaches 0, whereupon its kinks repel; and, where more kinks meet than are independent, the pull
+of a sample changes sign.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from shallow.training.flow_kinks import FlowError, Lines, choose_sides, find_lines, gates, on_kinks
+from shallow.training.flow_kinks import (
+    DEPENDENT,
+    FlowError,
+    Lines,
+    choose_sides,
+    find_lines,
+    gates,
+    on_kinks,
+    reject,
+)
 from shallow.training.flow_pieces import Layer, Modes, Series, Setting, expand, modes_of, reach_of
 from shallow.training.flow_polynomial import bernstein_matrix, first_root
 
@@ -28,7 +38,9 @@ ORDER = 20  # of the Taylor series: near the least cost per unit of time at doub
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_WINDOWS = 400_000
 
-_Event = tuple[str, int, int, int]  # kind, neuron, line, side it leaves to
+_MOMENT = 1e-6  # how far ahead a degenerate decision looks, as a share of ||r|| / ||r'||
+
+_Event = tuple[str, int, int, int]  # kind, neuron, line, share at which its gate leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +67,11 @@ class _Walk:
     W: Array
     a: Array
     time: float
-    side: Array  # (m, G): +1, -1, or 0 while sliding
+    share: Array  # (m, G): 1 and 0 on the two sides of a kink, between while held on it
+    slides: Array  # (m, G) booleans: on the kink, with a gate that keeps it there
+    held: Array  # (m, G) booleans: on the kink because the directions slid on span its own
     leaving: dict[tuple[int, int], int]  # kinks just left: how many Taylor coefficients of u_g . w_k vanish
+    pivoted: set[int]  # neurons whose free gates were exchanged just now: one starts from its end
     events: int = 0
     most_sliding: int = 0
     branchings: int = 0
@@ -82,9 +97,8 @@ def trace(
         neuron sits on kinks from which no continuation was found.
     """
     lines = find_lines(setting.X) if slope != 1.0 else _no_lines(setting.X)
-    walk = _Walk(np.array(W), np.array(a), 0.0, np.zeros((W.shape[0], len(lines.direction))), {})
     limit = 200 * W.shape[0] * setting.X.shape[0] + 1000 if event_limit is None else event_limit
-    _start(walk, lines, setting, slope)
+    walk = _start(W, a, lines, setting, slope)
     kept_W, kept_a = np.empty((len(times), *W.shape)), np.empty((len(times), *a.shape))
     done = _keep(walk, times, 0, kept_W, kept_a)
     modes: Modes | None = None
@@ -112,17 +126,17 @@ def trace(
         stalled = 0 if tau > 8 * _EPS * max(walk.time, reach) else stalled + 1
         walk.time = walk.time + tau if event is not None else max(walk.time + tau, walk.time)
         if tau > 0:
-            walk.leaving = {}
+            walk.leaving, walk.pivoted = {}, set()
         if event is None:
             modes = None if modes is None else replace(modes, age=modes.age + tau)
             continue
         walk.events += 1
-        if walk.events > limit or stalled > 4 * walk.side.size + 20:
+        if walk.events > limit or stalled > 4 * walk.share.size + 20:
             raise FlowError(
                 f"the exact flow stalls at time {walk.time:.6g} after {walk.events} pattern events, last at "
                 f"neuron {event[1]}; use method='euler-pair' or perturb the start"
             )
-        _turn(walk, lines, setting, slope, event)
+        _turn(walk, lines, setting, slope, layer, event)
         layer = None
     else:
         raise FlowError(f"the exact flow needs over {_MOST_WINDOWS} windows to pass time {walk.time:.6g}")
@@ -150,29 +164,36 @@ def _weights(
 
 def _layer(walk: _Walk, lines: Lines, slope: float) -> Layer:
     bases = {}
-    for k in np.flatnonzero(np.any(walk.side == 0, axis=1)):
-        directions = lines.direction[walk.side[k] == 0]
-        _, singular, rows = np.linalg.svd(directions, full_matrices=False)
-        bases[int(k)] = rows[singular > 1e3 * _EPS * singular[0]]
+    for k in np.flatnonzero(np.any(walk.slides, axis=1)):
+        bases[int(k)] = _basis(lines.direction[walk.slides[k]])
     sizes = np.bincount(lines.of_sample[lines.of_sample >= 0], minlength=len(lines.direction))
-    walk.most_sliding = max(walk.most_sliding, int(np.sum((walk.side == 0) * sizes)))
-    return Layer(gates(lines, walk.side, slope), bases)
+    walk.most_sliding = max(walk.most_sliding, int(np.sum((walk.slides | walk.held) * sizes)))
+    return Layer(gates(lines, walk.share, walk.slides, slope), bases)
+
+
+def _basis(directions: Array) -> Array:
+    """An orthonormal basis of the span of unit vectors."""
+    _, singular, rows = np.linalg.svd(directions, full_matrices=False)
+    basis: Array = rows[singular > DEPENDENT]
+    return basis
 
 
 def _residual(walk: _Walk, lines: Lines, setting: Setting, slope: float) -> Array:
-    D = gates(lines, walk.side, slope)
+    D = gates(lines, walk.share, walk.slides, slope)
     r: Array = setting.scale * (walk.a @ (D * (walk.W @ setting.X.T))) - setting.y
     return r
 
 
-def _start(walk: _Walk, lines: Lines, setting: Setting, slope: float) -> None:
+def _start(W: Array, a: Array, lines: Lines, setting: Setting, slope: float) -> _Walk:
     """Sides of all neurons at time 0; those within rounding of a kink are put on it and decided."""
-    position = walk.W @ lines.direction.T
-    touching = on_kinks(lines, walk.W)
-    walk.side = np.where(touching, -1.0, np.sign(position))
+    touching = on_kinks(lines, W)
+    share = np.where(touching | (W @ lines.direction.T < 0), 0.0, 1.0)
+    none = np.zeros(share.shape, dtype=bool)
+    walk = _Walk(np.array(W), np.array(a), 0.0, share, none, none.copy(), {}, set())
     r = _residual(walk, lines, setting, slope)
     for k in np.flatnonzero(np.any(touching, axis=1)):
-        _decide(walk, lines, setting, slope, int(k), r, np.flatnonzero(touching[k]), walk.side[k])
+        _decide(walk, lines, setting, slope, int(k), r, touching[k], share[k].copy())
+    return walk
 
 
 def _direction_of_a(walk: _Walk, setting: Setting, slope: float, k: int, r: Array) -> tuple[float, int]:
@@ -185,16 +206,30 @@ def _direction_of_a(walk: _Walk, setting: Setting, slope: float, k: int, r: Arra
 
 
 def _decide(
-    walk: _Walk, lines: Lines, setting: Setting, slope: float, k: int, r: Array, on: Array, prefer: Array
+    walk: _Walk,
+    lines: Lines,
+    setting: Setting,
+    slope: float,
+    k: int,
+    r: Array,
+    touching: Array,
+    prefer: Array,
+    *,
+    at_rest: bool = False,
 ) -> None:
-    """Put neuron k exactly on the kinks ``on`` and let it cross, slide or leave."""
-    _, singular, rows = np.linalg.svd(lines.direction[on], full_matrices=False)
-    basis = rows[singular > 1e3 * _EPS * singular[0]]
-    walk.W[k] -= (walk.W[k] @ basis.T) @ basis
-    side = walk.side[k].copy()
-    side[on] = 0
-    D_off = gates(lines, side[None, :], slope)[0]
+    """Put neuron k exactly on the kinks ``touching`` and let it cross, slide or leave.
+
+    ``at_rest``: its velocity off all of them vanishes now, and r is that of a moment later.
+    """
+    basis = _basis(lines.direction[touching])
+    walk.W[k] = reject(walk.W[k], basis)
+    # Kinks whose directions those span meet at the same point.
+    on = np.flatnonzero(touching | (np.linalg.norm(reject(lines.direction, basis), axis=1) <= DEPENDENT))
+    here = np.zeros((1, len(prefer)), dtype=bool)
+    here[0, on] = True
+    D_off = gates(lines, walk.share[k : k + 1], here, slope)[0]
     sign, vanishing = _direction_of_a(walk, setting, slope, k, r)
+    vanishing += at_rest
     found = choose_sides(lines, setting.X, r, D_off, on, prefer[on], slope, sign)
     if found is None:
         samples = np.flatnonzero(np.isin(lines.of_sample, on)).tolist()
@@ -203,32 +238,40 @@ def _decide(
             "continuation was found; perturb the start or use method='euler-pair'"
         )
     walk.branchings += not found.unique
-    for g, s, v in zip(on, found.side, found.velocity):
-        walk.side[k, g] = s
+    walk.share[k, on], walk.slides[k, on], walk.held[k, on] = found.share, found.slides, found.held
+    for g, v in zip(on, found.velocity):
         walk.leaving.pop((k, int(g)), None)
-        if s != 0:
+        if not (walk.slides[k, g] or walk.held[k, g]):
             walk.leaving[(k, int(g))] = vanishing if v != 0 else vanishing + 1
 
 
-def _turn(walk: _Walk, lines: Lines, setting: Setting, slope: float, event: _Event) -> None:
+def _turn(walk: _Walk, lines: Lines, setting: Setting, slope: float, layer: Layer, event: _Event) -> None:
     """What an event does to the sides of its neuron."""
-    kind, k, g, side = event
-    if kind == "exit":  # the gate reached an end of its interval: the neuron leaves tangentially
-        walk.side[k, g] = side
+    kind, k, g, share = event
+    staying = walk.slides[k] | walk.held[k]
+    if kind == "exit" and not np.any(walk.held[k]):
+        # The gate reached an end of its interval: the neuron leaves tangentially, the others slide on.
+        walk.share[k, g], walk.slides[k, g] = share, False
         walk.leaving[(k, g)] = 2
+        return
+    prefer = np.where(walk.slides[k], 0.0, walk.share[k])
+    r = _residual(walk, lines, setting, slope)
+    if kind in ("exit", "pull"):
+        # Where directions depend other gates may take over; the residual of a moment later decides.
+        speed = expand(setting, layer, walk.W, walk.a, 1, None).r[1]
+        fastest = float(np.linalg.norm(speed))
+        ahead = r + (_MOMENT * float(np.linalg.norm(r)) / fastest if fastest > 0 else 0.0) * speed
+        _decide(walk, lines, setting, slope, k, ahead, staying, prefer, at_rest=True)
+        walk.pivoted.add(k)
         return
     if kind == "turn":  # the output weight passes through 0: the kinks it slid on now repel
         walk.a[k] = 0.0
-        on = np.flatnonzero(walk.side[k] == 0)
+        touching = staying
     else:
-        touching = on_kinks(lines, walk.W[k : k + 1])[0]
+        touching = on_kinks(lines, walk.W[k : k + 1])[0] | staying
         touching[g] = True
-        on = np.flatnonzero(touching | (walk.side[k] == 0))
-    r = _residual(walk, lines, setting, slope)
-    prefer = np.where(walk.side[k] == 0, -1.0, walk.side[k])
-    if kind == "kink":
-        prefer[g] = -walk.side[k, g]
-    _decide(walk, lines, setting, slope, k, r, on, prefer)
+        prefer[g] = 1.0 - walk.share[k, g]
+    _decide(walk, lines, setting, slope, k, r, touching, prefer)
 
 
 def _is_still(series: Series, setting: Setting, layer: Layer) -> bool:
@@ -274,19 +317,27 @@ def _event_polynomials(
 ) -> tuple[Array, Any]:
     """Power coefficients of all functions that are positive until their event, and what each row is."""
     count = len(series.a)
-    positions = np.moveaxis(series.W @ lines.direction.T, 0, -1) * walk.side[:, :, None]
+    side = np.where(walk.share > 0.5, 1.0, -1.0)
+    positions = np.moveaxis(series.W @ lines.direction.T, 0, -1) * side[:, :, None]
     for (k, g), vanishing in walk.leaving.items():
         shifted = np.zeros(count)
         shifted[: count - vanishing] = positions[k, g, vanishing:]
         positions[k, g] = shifted
-    ks, gs = np.nonzero(walk.side)
+    ks, gs = np.nonzero(~(walk.slides | walk.held))
     rows = [positions[ks, gs]]
     names: list[_Event] = []
-    for k in np.flatnonzero(np.any(walk.side == 0, axis=1)):
+    for k in np.flatnonzero(np.any(walk.slides | walk.held, axis=1)):
         low, high = _gate_room(int(k), walk, lines, series, slope, setting)
-        for j, g in enumerate(np.flatnonzero(walk.side[k] == 0)):
+        if int(k) in walk.pivoted:
+            whole = np.abs(low[0] + high[0])
+            low, high = (_without_start(room, whole) for room in (low, high))
+        for j, g in enumerate(np.flatnonzero(walk.slides[k])):
             rows.append(np.stack([low[:, j], high[:, j]]))
-            names += [("exit", int(k), int(g), -1), ("exit", int(k), int(g), 1)]
+            names += [("exit", int(k), int(g), 0), ("exit", int(k), int(g), 1)]
+        for g in np.flatnonzero(walk.held[k]):
+            pull = series.r @ (np.abs(lines.factor) * (lines.of_sample == g))
+            rows.append(pull[None] * np.sign(pull[0]))
+            names.append(("pull", int(k), int(g), 0))
         if walk.a[k] != 0:
             rows.append(series.a[None, :, k] * np.sign(walk.a[k]))
             names.append(("turn", int(k), -1, 0))
@@ -299,12 +350,19 @@ def _event_polynomials(
     return np.concatenate(rows), label
 
 
+def _without_start(room: Array, whole: Array) -> Array:
+    """Series of gates that start at their end (to 1e-9), divided by the time."""
+    at_end = np.abs(room[0]) <= 1e-9 * whole
+    shifted = np.concatenate([room[1:], np.zeros_like(room[:1])])
+    return np.where(at_end, shifted, room)
+
+
 def _gate_room(
     k: int, walk: _Walk, lines: Lines, series: Series, slope: float, setting: Setting
 ) -> tuple[Array, Array]:
     """How far the sliding gates of neuron k are from either end, as series, times |R_g|; each (N+1, U)."""
-    on = np.flatnonzero(walk.side[k] == 0)
-    D = gates(lines, walk.side[k : k + 1], slope)[0]
+    on = np.flatnonzero(walk.slides[k])
+    D = gates(lines, walk.share[k : k + 1], walk.slides[k : k + 1], slope)[0]
     drift = (series.r * D) @ setting.X
     needed = -drift @ np.linalg.pinv(lines.direction[on])
     low, high = np.empty_like(needed), np.empty_like(needed)

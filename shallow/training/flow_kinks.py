@@ -14,11 +14,22 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FlowError", "Lines", "Verdict", "choose_sides", "find_lines", "gates", "on_kinks"]
+__all__ = [
+    "DEPENDENT",
+    "FlowError",
+    "Lines",
+    "Verdict",
+    "choose_sides",
+    "find_lines",
+    "gates",
+    "on_kinks",
+    "reject",
+]
 
 Array = np.ndarray[Any, Any]
 
 _EPS = float(np.finfo(np.float64).eps)
+DEPENDENT = 1e-10  # a unit vector with less than this outside a span counts as inside it
 _MOST_REPELLING = 12  # 2**12 one-sided continuations are tried at most
 
 
@@ -78,14 +89,17 @@ def find_lines(X: Array) -> Lines:
     return Lines(direction, of_sample, factor)
 
 
-def gates(lines: Lines, side: Array, slope: float) -> Array:
-    """D, (m, n): 1 or ``slope`` off the kinks; 0 for a sliding pair, whose preactivation stays 0."""
-    D = np.full((side.shape[0], lines.of_sample.size), slope)
+def gates(lines: Lines, share: Array, slides: Array, slope: float) -> Array:
+    """D, (m, n), from the shares t of the lines: ``slope`` at t = 0, 1 at t = 1; antipodal samples reversed.
+
+    Pairs that slide get 0: their preactivation stays 0, and their push is what the projection undoes.
+    """
+    D = np.full((share.shape[0], lines.of_sample.size), slope)
     has_line = lines.of_sample >= 0
-    if not np.any(has_line):
-        return D
-    own = side[:, lines.of_sample[has_line]] * np.sign(lines.factor[has_line])
-    D[:, has_line] = np.where(own > 0, 1.0, np.where(own < 0, slope, 0.0))
+    if np.any(has_line):
+        own = lines.of_sample[has_line]
+        t = np.where(lines.factor[has_line] > 0, share[:, own], 1.0 - share[:, own])
+        D[:, has_line] = np.where(slides[:, own], 0.0, slope * (1.0 - t) + t)
     return D
 
 
@@ -103,16 +117,22 @@ class Verdict:
 
     Parameters
     ----------
-    side : (U,) integers
-        +1 or -1: leaves to that side; 0: slides.
+    share : (U,) array
+        The number t of each line: 1 and 0 are the plus and the minus side.
     velocity : (U,) array
-        Velocity of u_g . w_k up to a positive factor; 0 for those that slide.
+        Velocity of u_g . w_k up to a positive factor; 0 where it is zero to rounding.
+    slides : (U,) booleans
+        The kinks slid on whose t is free: their directions are independent.
+    held : (U,) booleans
+        Kinks whose direction depends on those slid on, so that the neuron stays on them whatever t is.
     unique : bool
         False where another continuation was consistent too: a kink repels and the flow branches.
     """
 
-    side: Array
+    share: Array
     velocity: Array
+    slides: Array
+    held: Array
     unique: bool
 
 
@@ -125,14 +145,14 @@ def choose_sides(
     velocity >= 0 where t = 1, <= 0 where t = 0 and = 0 between. Kinks with ``c R_h > 0`` attract: they are
     a convex least-squares problem in a box (the least speed), solved jointly. The others cannot be slid on
     stably: they leave to one side, and of several consistent continuations (a repelling kink has two) the
-    first is taken, beginning with the sides ``prefer``.
+    fastest is taken; among equally fast ones the first, beginning with the sides ``prefer``.
 
     Parameters
     ----------
     D_off : (n,) array
         Gates of this neuron, 0 on the kinks in question.
     on, prefer : (U,) integers
-        Lines the neuron sits on; +1 or -1, the side to try first.
+        Lines the neuron sits on; 1 or 0, the share to try first.
 
     Returns
     -------
@@ -141,14 +161,14 @@ def choose_sides(
 
     Notes
     -----
-    Where the directions are linearly dependent (w_k orthogonal to more lines than their rank, as at
-    w_k = 0) the box of all t can be larger than Clarke's set; the continuation is then one of the extended
-    flow with independent
-    gates in [slope, 1], which contains Clarke's.
+    Where directions are linearly dependent (at w_k = 0, above all) and some kinks repel, the box of all t can
+    be larger than Clarke's set; the continuation is then one of the extended flow with independent gates in
+    [slope, 1], which contains Clarke's. When all attract the two sets agree (sum rule for convex functions).
     """
     U = lines.direction[on]
     drift = (D_off * r) @ X
     base, reach = np.zeros(on.size), np.zeros(on.size)
+    one_sided = bool(np.all(lines.factor[np.isin(lines.of_sample, on)] > 0))
     for j, g in enumerate(on):
         members = lines.members(int(g))
         c = lines.factor[members]
@@ -160,23 +180,50 @@ def choose_sides(
         return None
     size = float(np.linalg.norm(drift) + np.sum(np.abs(base) + np.abs(reach)))
     slack = 64 * _EPS * size
-    first = (prefer[repels] > 0).astype(float)
+    first = (prefer[repels] > 0.5).astype(float)
     chosen: Verdict | None = None
+    fastest, unique = np.zeros(X.shape[1]), True
     for turn in itertools.product((0.0, 1.0), repeat=int(repels.size)):
         t = np.zeros(on.size)
         t[repels] = np.abs(first - np.array(turn))
         fixed = drift + (base + t * reach) @ U
         t[attracts] = _least_in_box(U[attracts] * reach[attracts, None], fixed)
-        velocity = -sign * (U @ (fixed + (t * reach * attracts) @ U))
+        motion = -sign * (fixed + (t * reach * attracts) @ U)
+        velocity = U @ motion
         agrees = np.where(t[repels] > 0, velocity[repels] >= -slack, velocity[repels] <= slack)
         if np.all(agrees):
-            if chosen is not None:
-                return replace(chosen, unique=False)
-            slides = attracts & (t > 0) & (t < 1)
-            side = np.where(slides, 0, np.where(t > 0.5, 1, -1))
-            velocity = np.where(slides | (np.abs(velocity) <= slack), 0.0, velocity)
-            chosen = Verdict(side, velocity, unique=True)
-    return chosen
+            unique = unique and (chosen is None or bool(np.linalg.norm(motion - fastest) <= slack))
+            if chosen is not None and np.linalg.norm(motion) <= np.linalg.norm(fastest) + slack:
+                continue
+            inner = attracts & (t > 0) & (t < 1)
+            velocity = np.where(inner | (np.abs(velocity) <= slack), 0.0, velocity)
+            slides, held = _free_and_held(U, t, inner, velocity == 0)
+            if slope == 0 and one_sided and not (np.any(D_off) or np.any(t)):
+                held = ~slides  # every gate is shut: the neuron rests where it is
+            chosen, fastest = Verdict(t, velocity, slides, held, unique=True), motion
+    return None if chosen is None else replace(chosen, unique=unique)
+
+
+def _free_and_held(U: Array, t: Array, inner: Array, at_rest: Array) -> tuple[Array, Array]:
+    """Independent directions among the ``inner`` ones (farthest from the ends first), and what they span."""
+    slides = np.zeros(t.size, dtype=bool)
+    basis = np.zeros((0, U.shape[1]))
+    for j in sorted(np.flatnonzero(inner), key=lambda j: -min(t[j], 1 - t[j])):
+        rest = reject(U[j], basis)
+        length = float(np.linalg.norm(rest))
+        if length > DEPENDENT:
+            slides[j], basis = True, np.vstack([basis, reject(rest / length, basis)])
+    spanned = np.linalg.norm(reject(U, basis), axis=1) <= DEPENDENT
+    return slides, at_rest & spanned & ~slides
+
+
+def reject(vectors: Array, basis: Array) -> Array:
+    """What is left of vectors (rows) without their part in the span of an orthonormal basis."""
+    if basis.shape[0] == vectors.shape[-1]:
+        return np.zeros_like(vectors)
+    once = vectors - (vectors @ basis.T) @ basis
+    rejected: Array = once - (once @ basis.T) @ basis
+    return rejected
 
 
 def _least_in_box(rows: Array, fixed: Array) -> Array:
