@@ -99,7 +99,7 @@ def instance(p: MarginParameters, streams: Streams, problem: Problem | None) -> 
 
 def near_orthogonality(case: MarginInstance, factor: float = 3.0, power: float = 3.0) -> list[Hypothesis]:
     """Assumption A, rho_perp(X) >= factor gamma^-power, and the range of the leak."""
-    need = factor * case.gamma**-power if case.gamma > 0 else np.inf
+    need = factor * case.gamma**-power if case.gamma > 0 or power == 0 else np.inf
     return [
         Hypothesis.inequality(
             "near-orthogonality",

@@ -2,7 +2,8 @@
 
 For (f): v = p z*/sqrt(m1) and u = -p z*/sqrt(m2) are feasible for
 p = sqrt(m)/(sqrt(m_min) + gamma sqrt(m_max)), and ||z||^2 <= m1 ||v||^2 + m2 ||u||^2 at the optimum, so
-||z|| <= sqrt(2 (1 + kappa^2))/(kappa + gamma) ||z*||, which implies the theorem's 2/(kappa + gamma) as kappa <= 1.
+||z|| <= sqrt(2 (1 + kappa^2))/(kappa + gamma) ||z*||, which implies
+the theorem's 2/(kappa + gamma) as kappa <= 1.
 """
 
 from __future__ import annotations

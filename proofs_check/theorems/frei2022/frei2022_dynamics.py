@@ -1,0 +1,192 @@
+"""Frei et al. 2022: gradient flow on nearly orthogonal data ends at the two-neuron solution."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from proofs_check.statement import Claim, Comparison, Grade, Hypothesis, Mutant, Statement
+from proofs_check.theorems.frei2022._descent import QUANTITIES, SECOND, Moments, descend, steps_to
+from proofs_check.theorems.frei2022._instances import (
+    MarginInstance,
+    MarginParameters,
+    near_orthogonality,
+)
+from proofs_check.theorems.frei2022._instances import instance as margin_instance
+from proofs_check.theorems.frei2022._kkt_claims import infeasible
+from proofs_check.theorems.frei2022._margin import two_neurons
+from proofs_check.theorems.frei2022._sources import frei22
+from shallow.setting.network import Network
+from shallow.setting.problem import Problem
+from shallow.setting.streams import Streams
+
+__all__ = ["STATEMENT", "Parameters"]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The margin statement's sizes, the start's standard deviation omega, and how far the loss is driven."""
+
+    n: int = 10
+    d: int = 24
+    gamma: float = 0.5
+    m1: int = 10
+    m2: int = 6
+    ratio: float = 30.0
+    omega: float = 0.5
+    step: float = 1.0
+    decades: float = 100.0
+    test_points: int = 40_000
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """Data, start, step and depth of the descent."""
+
+    data: MarginInstance
+    start: Network
+    step: float
+    decades: float
+
+
+def _instance(p: Parameters, streams: Streams, problem: Problem | None) -> Instance:
+    sizes = MarginParameters(
+        n=p.n, d=p.d, gamma=p.gamma, m1=p.m1, m2=p.m2, ratio=p.ratio, test_points=p.test_points
+    )
+    data = margin_instance(sizes, streams, problem)
+    d = data.problem.d
+    W = p.omega * streams.generator("W", d=d).standard_normal((data.m, d))
+    a = np.concatenate([np.ones(p.m1), -np.ones(p.m2)])
+    # No sample moves faster than ||x||^2 <= R_max^2 for a unit of time, so the step is counted in that unit.
+    return Instance(
+        data,
+        Network(W, a, scale=1.0 / math.sqrt(data.m), slope=p.gamma),
+        p.step / data.largest_norm**2,
+        p.decades,
+    )
+
+
+def _hypotheses(case: Instance) -> Sequence[Hypothesis]:
+    return near_orthogonality(case.data)
+
+
+def _evidence(case: Instance) -> tuple[Moments, Moments] | None:
+    """The descent and the same with half the step: two Euler approximations of one flow."""
+    X, y = np.asarray(case.data.problem.X), np.asarray(case.data.problem.y)
+    solution = two_neurons(X, y, case.data.gamma, case.data.m1, case.data.m2)
+    if solution is None:
+        return None
+    last = steps_to(case.decades, solution.multipliers, case.step)
+    steps = np.unique(np.ceil(np.geomspace(last / 16.0, last, 25)).astype(int))
+    whole = descend(case.data, case.start, solution, step=case.step, steps=steps.tolist())
+    half = descend(case.data, case.start, solution, step=case.step / 2.0, steps=(2 * steps).tolist())
+    return whole, half
+
+
+def _limit(name: str, coarse: Moments, fine: Moments, row: int) -> Claim:
+    """The limit at u = 0, by a line through the moments with u within 4 of the last one's.
+
+    Known without it: the largest value among those moments; for signs, that half of them agree.
+    """
+    from shallow.statistics import extrapolate
+
+    near = [side.u <= 4.0 * side.u.min() for side in (coarse, fine)]
+    first = extrapolate(coarse.u[near[0]], coarse.values[row][near[0]])
+    second = extrapolate(fine.u[near[1]], fine.values[row][near[1]])
+    half_width = (second.interval[1] - second.interval[0]) / 2.0
+    return Claim.from_arrays(
+        f"{name}: limit as u = 1/log(1/L) tends to 0",
+        second.limit,
+        lower=-half_width,
+        upper=half_width,
+        trivial=0.5 if "share" in name else float(fine.values[row][near[1]].max()),
+        numerical_error=abs(first.limit - second.limit),
+        comparison=Comparison.LIMIT,
+    )
+
+
+def _claims(
+    case: Instance, seen: tuple[Moments, Moments] | None, names: Sequence[str] = QUANTITIES
+) -> Sequence[Claim]:
+    if seen is None:
+        return [infeasible()]
+    coarse, fine = seen
+    depth = 1.0 / (fine.u.min() * math.log(10.0)) if fine.u.size else 0.0
+    reached = Claim.from_arrays("the loss tends to 0: log10(1/L) at the end", depth, lower=case.decades)
+    if min(coarse.u.size, fine.u.size) < 8:
+        return [reached]
+    return [*(_limit(name, coarse, fine, row) for row, name in enumerate(names)), reached]
+
+
+def _run(case: Instance, seen: tuple[Moments, Moments] | None) -> Any:
+    return None if seen is None else seen[1].run
+
+
+def _mutants() -> Sequence[Mutant]:
+    def without_leak(case: Instance) -> Sequence[Hypothesis]:
+        return near_orthogonality(case.data, power=0.0)[:1]
+
+    relu = dataclasses.replace(STATEMENT, key=f"{STATEMENT.key}~relu", mutants=tuple, hypotheses=without_leak)
+    rank_one = dataclasses.replace(
+        STATEMENT,
+        key=f"{STATEMENT.key}~rank-1",
+        mutants=tuple,
+        claims=lambda case, seen: _claims(case, seen, (*QUANTITIES, SECOND)),
+    )
+    return [
+        Mutant(
+            "rank 1",
+            "with both labels present v and u are two directions, and sigma_2/sigma_1 stays",
+            rank_one,
+            Parameters(decades=40.0, test_points=2000),
+        ),
+        Mutant(
+            "the leak dropped (ReLU)",
+            "each ReLU neuron keeps its own set of active samples, and the rank stays above 2",
+            relu,
+            Parameters(gamma=0.0, decades=40.0, step=0.5, test_points=2000),
+        ),
+    ]
+
+
+STATEMENT = Statement(
+    key="frei2022/dynamics",
+    title="Training ends in rank 2, at the margin problem's solution, with a linear boundary",
+    kind="theorem",
+    family="frei2022",
+    source=frei22("Theorem 3.2 with Corollary 3.5"),
+    grade=Grade.RECALL_HIGH,
+    mathematics=(
+        r"Gradient flow on \sum_i e^{-y_i f(x_i)} over W from any W(0), a_j = \pm 1/\sqrt{m} fixed. If"
+        r" R_{min}^2 \geq 3 \gamma^{-3} R^2 n \max_{i \neq j} |\langle x_i, x_j \rangle|, then L \to 0 and"
+        r" W/\|W\| converges to a KKT point of the margin problem, so"
+        r" \sigma_3(W)/\sigma_1(W) \to 0 and sign f(x) \to sign \langle z, x \rangle."
+    ),
+    symbols={
+        r"\gamma": "the leak",
+        "L": "the loss, summed over samples",
+        r"\sigma_k": "k-th singular value",
+        "z": "the linear classifier that W tends to",
+    },
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=24, d=60, m1=40, m2=24, ratio=26.0, decades=300.0, test_points=200_000),
+    },
+    instance=_instance,
+    hypotheses=_hypotheses,
+    evidence=_evidence,
+    claims=_claims,
+    run=_run,
+    mutants=_mutants,
+    notes=(
+        "No rate is given; along the solution the gap closes like 1/log(1/L), hence the axis.",
+        "Descent with factor c/L is Euler's method for the same flow in the time dt = c dt'/L; the runs "
+        "with c and c/2 give the numerical error.",
+        "The statement for m1 = m2 is read second hand (arXiv:2303.01462, Lemma 16).",
+    ),
+)
