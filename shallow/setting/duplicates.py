@@ -44,9 +44,14 @@ class Duplicate:
     kind: Literal["equal", "proportional"]
     consistent: bool
 
+    @property
+    def proportional(self) -> bool:
+        """Whether the rows differ in size."""
+        return self.kind == "proportional"
+
     def __str__(self) -> str:
         shown = ", ".join(str(i) for i in self.rows[:8]) + (", ..." if len(self.rows) > 8 else "")
-        relation = "are equal" if self.kind == "equal" else "are positive multiples of one another"
+        relation = "are positive multiples of one another" if self.proportional else "are equal"
         labels = "consistent" if self.consistent else "conflicting"
         return f"rows {shown} (counted from 0) {relation}, with {labels} labels"
 
