@@ -1,0 +1,13 @@
+"""Figures that can be made again: one file a figure, with its data and its check. Run from a checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+__all__ = ["EXPERIMENTS"]
+
+EXPERIMENTS: Mapping[str, str] = MappingProxyType(
+    {"convergence": "loss against steps with the bounds that apply, over widths and initialisation scales"}
+)
+"""Name -> one line; the module of that name below this package has ``make``, ``check`` and ``draw``."""
