@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -21,6 +21,7 @@ import numpy as np
 from shallow.setting.arrays import Array, namespace
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
+from shallow.setting.second_layer import SECOND_LAYER, SecondLayerLaw
 from shallow.setting.streams import Streams
 
 __all__ = [
@@ -39,7 +40,6 @@ __all__ = [
 ]
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
-SecondLayerLaw = Literal["gaussian", "signs", "alternating", "balanced"]
 
 
 class Moments(NamedTuple):
@@ -50,32 +50,9 @@ class Moments(NamedTuple):
     sigma_a: float
 
 
-def _gaussian(W: Matrix, k: int, streams: Streams) -> Matrix:
-    return streams.generator("a", law="gaussian", k=k).standard_normal((W.shape[0], k))
-
-
-def _signs(W: Matrix, k: int, streams: Streams) -> Matrix:
-    coins = streams.generator("a", law="signs", k=k).random((W.shape[0], k))
-    return np.where(coins < 0.5, -1.0, 1.0)
-
-
-def _alternating(W: Matrix, k: int, streams: Streams) -> Matrix:
-    column = np.where(np.arange(W.shape[0]) % 2 == 0, 1.0, -1.0)
-    return np.repeat(column[:, None], k, axis=1)
-
-
-def _balanced(W: Matrix, k: int, streams: Streams) -> Matrix:
-    norms = np.sqrt(np.einsum("ij,ij->i", W, W) / k)
-    return np.asarray(norms[:, None] * _signs(W, k, streams))
-
-
-_SECOND_LAYER: Mapping[str, Callable[[Matrix, int, Streams], Matrix]] = MappingProxyType(
-    {"gaussian": _gaussian, "signs": _signs, "alternating": _alternating, "balanced": _balanced}
-)
-
 _CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "law_a": tuple(_SECOND_LAYER),
+        "law_a": tuple(SECOND_LAYER),
         "unit_W": ("1", "1/sqrt(d)"),
         "unit_a": ("1", "label scale"),
         "pairing": ("none", "antisymmetric"),
@@ -197,7 +174,7 @@ class Initialization:
         moments = self.moments(m, problem.d, problem)
         drawn = m // 2 if self.pairing == "antisymmetric" else m
         W = streams.generator("W", d=problem.d).standard_normal((drawn, problem.d))
-        a = _SECOND_LAYER[self.law_a](W, _outputs(problem), streams)
+        a = SECOND_LAYER[self.law_a](W, _outputs(problem), streams)
         # |a_k| = ||w_k|| is kept by one common factor; the other laws have unit variance before scaling.
         a = a * (moments.sigma_W if self.law_a == "balanced" else moments.sigma_a)
         W = W * moments.sigma_W
@@ -321,7 +298,9 @@ def doubled(initialization: Initialization) -> Initialization:
     """The antisymmetric doubling of a law: neurons (w, a), (w, -a), so that f_0 = 0 and the kernel is kept.
 
     m/2 neurons are drawn with the scales that belong to width m and each is followed by its copy with the
-    outer weight negated; at equal m the expected tangent kernel is that of the law itself.
+    outer weight negated; at equal m the expected tangent kernel is that of the law itself. Copies stand side
+    by side so that draws stay nested, and so that sums cancel early: a computed f_0 is exactly 0 for a = +-c
+    and within a rounding of its largest terms otherwise.
     """
     if initialization.pairing == "antisymmetric":
         raise ValueError(f"{initialization.name} is doubled already")

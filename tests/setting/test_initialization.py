@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shallow.exact.gradient import predict
 from shallow.setting import initialization as laws
 from shallow.setting.inputs import Gaussian
 from shallow.setting.problem import Problem
@@ -111,6 +112,17 @@ def test_doubling_starts_at_zero_exactly(law: laws.Initialization, outputs: int)
     columns = net.a.reshape(8, -1)
     sums = [math.fsum(row * column) for row in phi for column in columns.T]
     assert sums == [0.0] * len(sums)
+
+
+@pytest.mark.parametrize("m", [2, 6, 30, 2002])
+@pytest.mark.parametrize("outputs", [0, 3])
+def test_a_doubled_network_predicts_zero_exactly_for_signs_and_to_rounding_else(m: int, outputs: int) -> None:
+    data = problem(n=40, d=7, outputs=outputs)
+    signs = laws.doubled(laws.ntk_signs()).draw(m, data, Streams(0))
+    assert np.all(predict(signs, data.X) == 0.0)
+    net = laws.doubled(laws.ntk()).draw(m, data, Streams(0))
+    terms = net.scale * np.abs(data.X @ net.W.T)[:, :, None] * np.abs(net.a.reshape(1, m, -1))
+    assert np.max(np.abs(predict(net, data.X))) <= 2 * EPS * np.max(np.sum(terms, axis=1))
 
 
 def test_doubling_keeps_the_expected_kernel() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shallow.statistics import extrapolate, fit_counts, fit_exponents, fit_threshold
+from shallow.statistics.likelihood import log_likelihood, maximize
 
 NS, DS = (20, 40, 80, 160), (30, 60, 120)
 
@@ -165,6 +166,32 @@ def test_a_clean_jump_still_gives_finite_exponents() -> None:
     assert math.isfinite(low)
     assert math.isfinite(high)
     assert low <= 1.5 <= high
+
+
+def test_one_size_alone_may_vary() -> None:
+    m = np.tile(2.0 ** np.arange(8), 4)
+    n = np.repeat([2.0, 4.0, 8.0, 16.0], 8)
+    s = np.where(m > 1.3 * n, 5, 0)
+    fit = fit_threshold({"n": n}, m, s, [5] * 32)
+    low, high = fit.intervals["n"]
+    assert 0.5 < low <= 1.0 <= high < 1.5
+    assert fit.ranges == {"n": (2.0, 16.0)}
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.floats(-3, 3)), min_size=3, max_size=10), st.floats(0.01, 1))
+@settings(max_examples=40)
+def test_the_likelihood_falls_in_every_direction_from_its_maximum(
+    cells: list[tuple[int, float]], penalty: float
+) -> None:
+    s, u = np.array([c for c, _ in cells], dtype=float), np.array([v for _, v in cells])
+    t, design, stiff = np.full(len(s), 6.0), np.column_stack([np.ones_like(u), u]), np.array([0.1, penalty])
+    beta, value = maximize(design, s, t, stiff)
+    assert value == log_likelihood(design, beta, s, t, stiff)
+    for direction in np.random.default_rng(0).standard_normal((20, 2)):
+        for size in (1e-3, 1e-1, 3.0):
+            other = log_likelihood(design, beta + size * direction, s, t, stiff)
+            # the fit stops when a step gains less than 1e-12 of the likelihood
+            assert other <= value + 1e-11 * (1 + abs(value))
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "add larger m"), (10, "add smaller m")])
