@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("shallow.figures", "shallow.cli"),
     ("proofs_check.verdict",),
     ("proofs_check.statement",),
+    ("proofs_check.certificates",),
     ("proofs_check.check",),
     ("proofs_check.theorems", "proofs_check.strategies"),
     ("proofs_check.report", "proofs_check.testing"),
