@@ -136,7 +136,7 @@ def _training_check() -> Check:
     rng = np.random.default_rng(1)
     network = Network(rng.standard_normal((50, 4)), rng.choice([-1.0, 1.0], 50), scale=50**-0.5)
     problem = Problem(np.eye(4), np.array([1.0, -1.0, 1.0, -1.0]))
-    run = train(network, problem, GradientDescent(0.5, 0.5), steps=100)
+    run = train(network, problem, GradientDescent(0.5, 0.5), steps=100, record=["residual_norm"])
     first, last = run.series["residual_norm"][[0, -1]]
     return Check(
         "training",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,7 +50,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _known(value: str, table: dict[str, Any], what: str) -> str:
+def _known(value: str, table: Mapping[str, Any], what: str) -> str:
     if value in table:
         return value
     near = difflib.get_close_matches(value, table, n=1)
