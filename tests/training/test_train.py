@@ -178,8 +178,8 @@ def test_a_member_has_the_same_bits_alone_and_in_any_batch() -> None:
     runs = train_many(networks, problems, rule, steps=30, record=record)
     alone = [train(net, prob, rule, steps=30, record=record) for net, prob in pairs]
     backwards = train_many(networks[::-1], problems[::-1], rule, steps=30, record=record)[::-1]
-    assert all([same_run(run, one) for run, one in zip(runs, alone)])
-    assert all([same_run(run, one) for run, one in zip(runs, backwards)])
+    assert [same_run(run, one) for run, one in zip(runs, alone)] == [True] * 5
+    assert [same_run(run, one) for run, one in zip(runs, backwards)] == [True] * 5
 
 
 def test_members_of_one_problem_share_it() -> None:
