@@ -14,14 +14,16 @@ from proofs_check.theorems._decay import EPS
 from shallow.exact.ntk import ntk_gram
 from shallow.setting.arrays import host
 from shallow.setting.initialization import Initialization
-from shallow.setting.inputs import Orthonormal, Sphere
+from shallow.setting.inputs import Gaussian, NormalizedGaussian, Orthonormal, Sphere
 from shallow.setting.labels import GaussianLabels, RandomSigns
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 from shallow.setting.streams import Streams
 
 __all__ = [
+    "INPUTS",
     "FirstLayer",
+    "choose",
     "draw_first_layer",
     "read_problem",
     "sphere_hypotheses",
@@ -72,8 +74,13 @@ _LABELS: Mapping[str, Callable[[Matrix, Matrix, float, Streams], Matrix]] = Mapp
         "top-eigenvector": _eigenvector(-1),
     }
 )
-_INPUTS: Mapping[str, Sphere | Orthonormal] = MappingProxyType(
-    {"sphere": Sphere(), "orthonormal": Orthonormal()}
+INPUTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "sphere": Sphere(),
+        "orthonormal": Orthonormal(),
+        "gaussian": Gaussian(),
+        "normalized-gaussian": NormalizedGaussian(),
+    }
 )
 
 
@@ -87,7 +94,8 @@ def read_problem(problem: Problem) -> Problem:
     return Problem(np.asarray(host(problem.X), dtype=np.float64), y, name=problem.name)
 
 
-def _choose(table: Mapping[str, Any], word: str, what: str) -> Any:
+def choose(table: Mapping[str, Any], word: str, what: str) -> Any:
+    """The entry that a word names; an unknown word gets the list of known ones."""
     if word not in table:
         raise ValueError(f"{what} is {word!r}; choose {', '.join(table)}")
     return table[word]
@@ -101,13 +109,13 @@ def draw_first_layer(
 ) -> FirstLayer:
     """X, y (unless they are the user's), the kernel's spectrum, and the network at its start."""
     if problem is None:
-        X = _choose(_INPUTS, parameters.inputs, "inputs").draw(parameters.n, parameters.d, streams)
+        X = choose(INPUTS, parameters.inputs, "inputs").draw(parameters.n, parameters.d, streams)
     else:
         problem = read_problem(problem)
         X = host(problem.X)
     eigenvalues, eigenvectors = np.linalg.eigh(np.asarray(host(ntk_gram(X, layer="first"))))
     if problem is None:
-        draw = _choose(_LABELS, parameters.labels, "labels")
+        draw = choose(_LABELS, parameters.labels, "labels")
         problem = Problem(X, draw(X, eigenvectors, parameters.label_scale, streams), name=parameters.inputs)
     floor = 8 * X.shape[0] * EPS * abs(float(eigenvalues[-1]))
     lambda0 = float(eigenvalues[0]) if eigenvalues[0] > floor else 0.0

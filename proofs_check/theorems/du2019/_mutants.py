@@ -14,31 +14,35 @@ __all__ = ["descent_mutants", "flip_mutants", "flow_mutants", "gram_mutants", "t
 def descent_mutants(statement: Statement) -> list[Mutant]:
     """Of Theorem 4.1."""
     quick = statement.presets["quick"]
-    bottom = dataclasses.replace(quick, labels="bottom-eigenvector", label_scale=5.0, m=4000)
+    bottom = dataclasses.replace(quick, labels="bottom-eigenvector", label_scale=3.0, m=1000)
     return [
         Mutant(
             "tightened",
             "labels along the bottom eigenvector decay by (1 - eta lambda0)^2 a step, four times as fast",
             tightened(statement, 1.25 * 4.0),
             bottom,
+            trials=5,
         ),
         Mutant(
             "narrow",
             "with one neuron some sample is inactive, and its residual never moves",
             without(statement, "width"),
             dataclasses.replace(quick, m=1),
+            trials=5,
         ),
         Mutant(
             "large step",
             "eta = 4 is beyond 2/lambda_max, so the residual grows",
             without(statement, "step"),
             dataclasses.replace(quick, step_constant=250.0),
+            trials=5,
         ),
         Mutant(
             "mean loss",
             "the loss is the sum over samples; the same eta on their mean is n times slower, not faster",
             tightened(statement, lambda instance: float(instance.n), name="mean-loss"),
             dataclasses.replace(bottom, n=10),
+            trials=5,
         ),
     ]
 

@@ -1,0 +1,1 @@
+"""Certificates with explicit constants, derived and proved here."""

@@ -1,0 +1,67 @@
+"""The flow that the certificates speak of, and what each of them claims about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from proofs_check.statement import Claim, Comparison
+from proofs_check.theorems._decay import decay_claim, evaluated, horizon, rounding_error
+from proofs_check.theorems._flow import FlowEvidence, follow
+from proofs_check.theorems.certificates._pieces import TwoLayers
+
+__all__ = ["flow_claims", "follow_both"]
+
+
+def follow_both(instance: TwoLayers, decay: float) -> FlowEvidence:
+    """Both layers at their rates, until exp(-decay t) has fallen to 1/30."""
+    return follow(
+        instance.network,
+        instance.problem,
+        rate_W=instance.rate_W,
+        rate_a=instance.rate_a,
+        time=horizon(decay),
+        record=("travel_W", "travel_a"),
+        max_steps=instance.parameters.max_steps,
+        beside=("flip_fraction",),
+    )
+
+
+def flow_claims(
+    instance: TwoLayers, evidence: FlowEvidence, *, decay: float, reach_W: float, reach_a: float
+) -> Sequence[Claim]:
+    """||r(t)|| <= exp(-decay t) r_0, ||W - W_0||_F <= reach_W, ||a - a_0|| <= reach_a; frozen layers are left out."""
+    path = evidence.path
+    residual = path.series["residual_norm"]
+    rounding = rounding_error(instance.network, instance.problem, int(evidence.run.steps[-1]))
+    keep = evaluated(residual)
+
+    def within(name: str, series: str, bound: float) -> Claim:
+        return Claim(
+            name=name,
+            index=path.time[keep],
+            observed=path.series[series][keep],
+            lower=-math.inf,
+            upper=bound,
+            trivial=math.nan,
+            numerical_error=(2 * path.series_error[series] + rounding)[keep],
+            comparison=Comparison.UPPER,
+            index_name="time",
+            unit="weight",
+        )
+
+    claims = [
+        decay_claim(
+            "residual norm",
+            path.time,
+            residual,
+            -decay * path.time,
+            error=2 * path.series_error["residual_norm"] + rounding,
+            index_name="time",
+        )
+    ]
+    if instance.rate_W > 0:
+        claims.append(within("||W - W_0||", "travel_W", reach_W))
+    if instance.rate_a > 0:
+        claims.append(within("||a - a_0||", "travel_a", reach_a))
+    return claims

@@ -1,0 +1,173 @@
+"""CERT-B-GD: gradient descent on both layers at different rates, with every constant.
+
+Proof. Rescale so that descent is a step h on theta = (W/sqrt(eta_W), a/sqrt(eta_a)) with Jacobian J. While the path is
+at most B, ||J - J_0|| <= e = s0/8. One step has r+ = r - h Jbar g with g = J^T r and Jbar the segment's average,
+||Jbar - J|| <= 2e, so r.Jbar g >= (1 - 2e/(s0 - e)) ||g||^2 = (5/7) ||g||^2, and with h (||J_0|| + e)^2 <= 1
+||r+||^2 <= ||r||^2 - (3/7) h ||g||^2 <= (1 - (3/7)(7/8)^2 h s0^2) ||r||^2: the factor 21/64. Also
+||r|| - ||r+|| >= (3/14) h ||g||^2/||r|| >= (3/16) s0 h ||g||, which sums to a path of (16/3) r0/s0 = B. The induction
+runs over partial steps h' <= h, so that no segment leaves the ball.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from proofs_check.statement import Claim, Comparison, Constant, Grade, Hypothesis, Mutant, Requirement, Statement
+from proofs_check.theorems._decay import decay_claim, evaluated, horizon, log_factor, rounding_error
+from proofs_check.theorems._mutation import tightened, without
+from proofs_check.theorems.certificates._pieces import (
+    SYMBOLS,
+    TwoLayers,
+    closeness,
+    draw_two_layers,
+    dying_neuron,
+    source,
+    start_hypothesis,
+)
+from shallow.training import GradientDescent, Trajectory, train
+
+__all__ = ["DESCENT", "Parameters"]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Rates are rate_W : rate_a, times ``step`` times the largest factor that the certificate allows."""
+
+    n: int = 5
+    d: int = 50
+    m: int = 2000
+    label_scale: float = 0.01
+    rate_W: float = 0.01
+    rate_a: float = 1.0
+    step: float = 1.0
+    initialization: str = "doubled-ntk"
+    labels: str = "signs"
+    inputs: str = "normalized-gaussian"
+    max_steps: int = 20000
+
+
+def _length(instance: TwoLayers) -> float:
+    return 16 / 3 * instance.start / instance.smallest if instance.smallest > 0 else math.inf
+
+
+def _largest_step(instance: TwoLayers) -> float:
+    reach = instance.largest + instance.smallest / 8
+    return 1 / reach**2 if reach > 0 else 1.0
+
+
+def _step(instance: TwoLayers) -> float:
+    return float(instance.parameters.step * _largest_step(instance))
+
+
+def _hypotheses(instance: TwoLayers) -> list[Hypothesis]:
+    return [
+        start_hypothesis(instance),
+        Hypothesis.inequality(
+            "closeness", "sqrt(E_W^2 + E_a^2) <= s_0/8 on a path of length (16/3) r_0/s_0",
+            variable="sqrt(E_W^2 + E_a^2)", have=closeness(instance, _length(instance)), sense="<=",
+            need=instance.smallest / 8,
+        ),
+        Hypothesis.inequality(
+            "step", "h <= 1/(||J_0|| + s_0/8)^2", variable="h", have=_step(instance), sense="<=",
+            need=_largest_step(instance),
+        ),
+    ]
+
+
+def _log_norm(instance: TwoLayers) -> float:
+    return 0.5 * log_factor(21 / 64 * _step(instance) * instance.smallest**2)
+
+
+def _evidence(instance: TwoLayers) -> Trajectory:
+    h = _step(instance)
+    steps = max(2, min(math.ceil(horizon(-_log_norm(instance))), instance.parameters.max_steps))
+    return train(
+        instance.network,
+        instance.problem,
+        GradientDescent(rate_W=h * instance.rate_W, rate_a=h * instance.rate_a),
+        steps=steps,
+        record=("residual_norm", "tangent_distance", "path_length", "travel_W", "travel_a", "flip_fraction"),
+        at=max(1, steps // 100),
+    )
+
+
+def _claims(instance: TwoLayers, run: Trajectory) -> Sequence[Claim]:
+    residual, steps = run.series["residual_norm"], np.asarray(run.steps)
+    error = rounding_error(instance.network, instance.problem, int(steps[-1]))
+    keep, length = evaluated(residual), _length(instance)
+    root_h = math.sqrt(_step(instance))
+
+    def within(name: str, values: Any, bound: float) -> Claim:
+        return Claim(
+            name=name, index=steps[keep], observed=values[keep], lower=-math.inf, upper=bound, trivial=math.nan,
+            numerical_error=error, comparison=Comparison.UPPER, index_name="step", unit="weight",
+        )
+
+    return [
+        decay_claim("residual norm", steps, residual, _log_norm(instance) * steps, error=error, index_name="step"),
+        # path_length divides by the rates with h in them, this statement by eta_W and eta_a alone.
+        within("rate-scaled path", root_h * run.series["path_length"], length),
+        within("||W - W_0||", run.series["travel_W"], math.sqrt(instance.rate_W) * length),
+        within("||a - a_0||", run.series["travel_a"], math.sqrt(instance.rate_a) * length),
+    ]
+
+
+def _lazy_factor(instance: TwoLayers) -> float:
+    """1.25 times the exponent of the bottom eigenvector in the lazy limit, over the proved one."""
+    return 1.25 * log_factor(_step(instance) * instance.smallest**2) / _log_norm(instance)
+
+
+def _mutants() -> list[Mutant]:
+    quick = DESCENT.presets["quick"]
+    bottom = dataclasses.replace(quick, labels="bottom-eigenvector", label_scale=1e-4)
+    dying = dataclasses.replace(quick, rate_W=1.0)
+    return [
+        Mutant("tightened", "labels along the bottom eigenvector decay by (1 - h s_0^2) a step and no faster",
+               tightened(DESCENT, _lazy_factor), bottom),
+        Mutant("without closeness", "a neuron with a > 0 that must lower its output dies first",
+               dataclasses.replace(without(DESCENT, "closeness"), instance=dying_neuron), dying),
+        Mutant("large step", "four times the allowed step is beyond 2/lambda_max: the residual grows",
+               without(DESCENT, "step"), dataclasses.replace(quick, step=4.0)),
+        Mutant("mean loss", "the loss is the sum over samples; on their mean the same step is n times slower",
+               tightened(DESCENT, lambda instance: float(instance.problem.n), name="mean-loss"),
+               dataclasses.replace(bottom, n=20)),
+    ]
+
+
+DESCENT = Statement(
+    key="certificates/cert-b-gd",
+    title="Descent on both layers at different rates converges linearly (CERT-B-GD)",
+    kind="certificate",
+    family="certificates",
+    source=source("CERT-B-GD"),
+    grade=Grade.DERIVED,
+    mathematics=(
+        r"s_0^2 = \lambda_{\min}(\eta_W H_W(0) + \eta_a H_a(0)) > 0,\quad B = \frac{16}{3} \frac{\|r_0\|}{s_0} \\"
+        r"E_W = \sqrt{\eta_W} s \|X\| \left(\sqrt{\eta_a} B + \sqrt{A(\sqrt{\eta_W} B)}\right),"
+        r"\quad E_a = \sqrt{\eta_W \eta_a} s \|X\| B \\"
+        r"\sqrt{E_W^2 + E_a^2} \le \frac{s_0}{8},\quad h \le \frac{1}{(\|J_0\| + s_0/8)^2},"
+        r"\quad \text{rates}\ h \eta_W, h \eta_a \\"
+        r"\|r_k\|^2 \le \left(1 - \frac{21}{64} h s_0^2\right)^k \|r_0\|^2,\quad"
+        r" \|W_k - W_0\|_F \le \sqrt{\eta_W} B,\quad \|a_k - a_0\| \le \sqrt{\eta_a} B"
+    ),
+    symbols=SYMBOLS,
+    presets={"quick": Parameters(), "full": Parameters(n=20, d=200, m=20000)},
+    instance=draw_two_layers,
+    hypotheses=_hypotheses,
+    evidence=_evidence,
+    claims=_claims,
+    run=lambda instance, run: run,
+    constants=(Constant("21/64", "decay", 21 / 64), Constant("16/3", "path", 16 / 3), Constant("1/8", "closeness", 0.125)),
+    requirement=lambda instance: Requirement(
+        step=_largest_step(instance), decay=21 / 64 * _largest_step(instance) * instance.smallest**2,
+        note="the width enters through closeness; step multiplies both rates",
+    ),
+    mutants=_mutants,
+    notes=("this is Razborov's setting (arXiv:2212.02323), not his theorem, whose text has not been read",),
+)
