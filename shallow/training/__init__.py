@@ -7,7 +7,7 @@ from shallow.training.outcome import Outcome
 from shallow.training.rules import GradientDescent
 from shallow.training.schedules import Fixed, FlowScaled, KernelScaled, LossScaled
 from shallow.training.tangent import TangentModel
-from shallow.training.train import train, train_many
+from shallow.training.train import explain, train, train_many
 from shallow.training.trajectory import Trajectory
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Outcome",
     "TangentModel",
     "Trajectory",
+    "explain",
     "train",
     "train_many",
 ]

@@ -15,7 +15,16 @@ from shallow.setting.problem import Problem
 from shallow.training.gated import GatedModel
 from shallow.training.tangent import TangentModel
 
-__all__ = ["Model", "kind_of", "largest_kernel_eigenvalue", "planes", "require_fit", "weights"]
+__all__ = [
+    "Model",
+    "kind_of",
+    "largest_kernel_eigenvalue",
+    "model_on_host",
+    "planes",
+    "problem_on_host",
+    "require_fit",
+    "weights",
+]
 
 HostArray = np.ndarray[Any, Any]
 Model = Network | GatedModel | TangentModel
@@ -26,6 +35,24 @@ def kind_of(model: Model) -> ModelKind:
     if isinstance(model, GatedModel):
         return "gated"
     return "tangent" if isinstance(model, TangentModel) else "network"
+
+
+def model_on_host(model: Model) -> Model:
+    """The model with NumPy arrays; itself when it has them already."""
+    if isinstance(model, TangentModel):
+        at = model_on_host(model.at)
+        return model if at is model.at else model.replace(at=at, W=host(model.W), a=host(model.a))
+    if isinstance(model.W, np.ndarray):
+        return model
+    psi = {"psi": host(model.psi)} if isinstance(model, GatedModel) else {}
+    return model.replace(W=host(model.W), a=host(model.a), **psi)
+
+
+def problem_on_host(problem: Problem) -> Problem:
+    """The problem with NumPy arrays; itself when it has them already."""
+    if isinstance(problem.X, np.ndarray):
+        return problem
+    return problem.replace(X=host(problem.X), y=host(problem.y))
 
 
 def weights(model: Model) -> tuple[HostArray, HostArray]:

@@ -8,12 +8,13 @@ from typing import Any, overload
 import numpy as np
 
 from shallow.compute import plan
+from shallow.compute.case import Machine, Method, State
 from shallow.compute.methods import load_method
 from shallow.compute.threads import one_blas_thread
 from shallow.setting.problem import Problem
 from shallow.training.assemble import case_of, group_key
 from shallow.training.member import Member
-from shallow.training.model import Model, require_fit
+from shallow.training.model import Model, model_on_host, problem_on_host, require_fit
 from shallow.training.record import (
     At,
     Request,
@@ -26,7 +27,7 @@ from shallow.training.record import (
 from shallow.training.rules import GradientDescent
 from shallow.training.trajectory import Trajectory
 
-__all__ = ["train", "train_many"]
+__all__ = ["explain", "train", "train_many"]
 
 
 @overload
@@ -151,9 +152,11 @@ def train_many(
     rule, steps, record, at, until, method, backend, seed
         As in :func:`train`.
     """
-    models = list(networks)
-    shared = [problems] * len(models) if isinstance(problems, Problem) else list(problems)
-    _require_request(models, shared, rule, backend, seed)
+    given = [problems] * len(networks) if isinstance(problems, Problem) else list(problems)
+    _require_request(list(networks), given, rule, backend, seed)
+    models = [model_on_host(model) for model in networks]
+    known = {id(problem): problem_on_host(problem) for problem in given}
+    shared = [known[id(problem)] for problem in given]
     request, last = read_record(record), read_steps(steps)
     members = [Member.begin(model, problem, rule, request, at) for model, problem in zip(models, shared)]
     points = recording_steps(at, 0, last)
@@ -163,6 +166,24 @@ def train_many(
     for group in groups.values():
         _run(group, rule, request, points, last, until, method)
     return tuple(member.trajectory() for member in members)
+
+
+def explain(
+    network: Model,
+    problem: Problem,
+    rule: GradientDescent,
+    *,
+    steps: int,
+    method: str | None = None,
+    machine: Machine | None = None,
+) -> plan.Choice:
+    """Which compute method :func:`train` would take, what each would cost, and why the others refuse.
+
+    ``print(explain(...))`` shows one line a method. Raises as :func:`train` does.
+    """
+    require_fit(network, problem)
+    case = case_of([network], [problem], rule, [network])
+    return plan.explain(case, read_steps(steps), machine, method)
 
 
 def _require_request(models: list[Any], problems: list[Any], rule: Any, backend: str, seed: int) -> None:
@@ -206,18 +227,9 @@ def _run(
     every_step = stop_at is not None or any(entry.accumulates for entry in request.observables)
     record_at, keep_at = frozenset(points), frozenset(request.keep)
     stops = sorted({*points, *(step for step in request.keep if step < last), last})
-    initials = [member.initial for member in members]
-    problems = [member.problem for member in members]
     with np.errstate(all="ignore"), one_blas_thread():
-        start = case_of(initials, problems, rule, initials)
-        chosen = load_method(plan.choose(start, max(last, 1), method=method))
-        origin = chosen.snapshot(chosen.start(start))
-        for index, member in enumerate(members):
-            member.set_reference(origin, index, chosen.name)
-        step, times = members[0].step, [member.time for member in members]
-        current = [member.current for member in members]
-        here = case_of(current, problems, rule, initials, step=step, time=times)
-        state = chosen.start(here)
+        chosen, state = _begin(members, rule, last, method)
+        step = members[0].step
         if step == 0:
             _look(members, chosen.snapshot(state), record_at, keep_at, stop_at, last)
         while step < last and not all(member.ended for member in members):
@@ -227,6 +239,25 @@ def _run(
             _look(members, chosen.snapshot(state), record_at, keep_at, stop_at, last)
         for member in members:
             member.finish()
+
+
+def _begin(
+    members: list[Member], rule: GradientDescent, last: int, method: str | None
+) -> tuple[Method, State]:
+    """The method, and its state where the members stand; members learn how it sees their start."""
+    initials = [member.initial for member in members]
+    problems = [member.problem for member in members]
+    origin = case_of(initials, problems, rule, initials)
+    chosen = load_method(plan.choose(origin, last, method=method))
+    state = chosen.start(origin)
+    frame = chosen.snapshot(state)
+    for index, member in enumerate(members):
+        member.set_reference(frame, index, chosen.name)
+    if members[0].step == 0:
+        return chosen, state
+    current, times = [member.current for member in members], [member.time for member in members]
+    here = case_of(current, problems, rule, initials, step=members[0].step, time=times)
+    return chosen, chosen.start(here)
 
 
 def _look(

@@ -350,3 +350,12 @@ def test_shapes_and_types_that_do_not_fit_are_refused() -> None:
         train_many([network], [problem, problem], rule, steps=1)
     with pytest.raises(TypeError, match="GradientDescent"):
         train(network, problem, "descent", steps=1)  # type: ignore[call-overload]
+
+
+def test_the_plan_is_explained_for_a_network() -> None:
+    network, problem = drawn()
+    choice = shallow.training.explain(network, problem, GradientDescent(0.1, 0.1), steps=10)
+    run = train(network, problem, GradientDescent(0.1, 0.1), steps=10)
+    assert choice.method == run.method
+    assert f"-> {run.method}: about" in str(choice)
+    assert {"python", "numpy"} <= set(run.versions)
