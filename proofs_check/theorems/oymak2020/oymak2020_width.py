@@ -1,0 +1,170 @@
+"""Oymak and Soltanolkotabi 2020, ReLU: training the first layer, width n^4/d^3 suffices on the sphere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from proofs_check.statement import (
+    Claim,
+    Constant,
+    Grade,
+    Hypothesis,
+    Mutant,
+    Point,
+    Requirement,
+    Source,
+    Statement,
+)
+from proofs_check.theorems.oymak2020._cells import Instance, Parameters, draw, successes
+
+__all__ = ["STATEMENT"]
+
+_BIBTEX = """@article{oymak2020moderate,
+  author  = {Oymak, Samet and Soltanolkotabi, Mahdi},
+  title   = {Toward Moderate Overparameterization: Global Convergence Guarantees for Training
+             Shallow Neural Networks},
+  journal = {IEEE Journal on Selected Areas in Information Theory},
+  volume  = {1},
+  number  = {1},
+  pages   = {84--105},
+  year    = {2020},
+  eprint  = {1902.04674},
+  archivePrefix = {arXiv},
+}"""
+
+
+def _grid(p: Parameters) -> Sequence[Parameters]:
+    from shallow.statistics.grids import read_grid
+
+    read_grid(_rays(p.sizes), len(p.sizes))
+    return [dataclasses.replace(p, sizes=(size,), widths=(width,)) for size in p.sizes for width in p.widths]
+
+
+def _rays(sizes: Sequence[tuple[int, int]]) -> dict[str, list[float]]:
+    """d^2/n and n/d, in which n^a d^b has exponents a+b and 2a+b: its growth along n = d and n = d^2."""
+    return {"d^2/n": [d * d / n for n, d in sizes], "n/d": [n / d for n, d in sizes]}
+
+
+def _hypotheses(case: Instance) -> Sequence[Hypothesis]:
+    n, d = case.draws[0].problem.n, case.draws[0].problem.d
+    return [
+        Hypothesis.inequality("many samples", r"n \geq d", variable="n", have=n, sense=">=", need=d),
+        Hypothesis.inequality("not too many", r"n \leq d^2", variable="n", have=n, sense="<=", need=d * d),
+        Hypothesis.inequality(
+            "width",
+            r"m \geq C n \|X\|^6 / \lambda(X)^4",
+            variable="m",
+            have=case.m,
+            sense=">=",
+            need=max(one.width_needed for one in case.draws),
+            up_to_constant=True,
+        ),
+    ]
+
+
+def _law(p: Parameters, points: Sequence[Point], along: tuple[float, float] = (1.0, 5.0)) -> Sequence[Claim]:
+    from shallow.statistics import fit_threshold
+
+    cells = [point.summaries[0] for point in points]
+    fit = fit_threshold(
+        _rays([(cell.n, cell.d) for cell in cells]),
+        [cell.m for cell in cells],
+        [cell.successes for cell in cells],
+        [cell.trials for cell in cells],
+    )
+    names = ("d^2/n", "n/d")
+    return [
+        Claim.from_arrays(
+            "growth of the threshold m*(n, d): exponent along n = d, and along n = d^2",
+            [fit.exponents[name] for name in names],
+            upper=along,
+            index=[1.0, 2.0],
+            index_name="log n / log d along the ray",
+            numerical_error=[fit.intervals[name][1] - fit.exponents[name] for name in names],
+        )
+    ]
+
+
+def _requirement(case: Instance) -> Requirement:
+    return Requirement(
+        width=case.draws[0].width_needed,
+        width_up_to_constant=True,
+        note="C n ||X||^6 / lambda(X)^4 at C = 1, for unit rows; the decay's constant is not given either",
+    )
+
+
+def _mutants() -> Sequence[Mutant]:
+    constant = dataclasses.replace(
+        STATEMENT,
+        key=f"{STATEMENT.key}~constant",
+        mutants=tuple,
+        law=lambda p, points: _law(p, points, along=(0.5, 0.0)),
+    )
+    sizes = ((8, 4), (16, 8), (32, 16), (18, 6), (36, 12), (32, 8), (64, 16))
+    return [
+        Mutant(
+            "tightened: along n = d^2 a constant width suffices",
+            "m d parameters cannot fit n > m d labels, so m* grows at least like n/d",
+            constant,
+            Parameters(sizes=sizes, replicates=4),
+        )
+    ]
+
+
+STATEMENT = Statement(
+    key="oymak2020/relu-width",
+    title="Width n^4/d^3 suffices for the first layer of a ReLU network on the sphere",
+    kind="scaling",
+    family="oymak2020",
+    source=Source(
+        "Oymak, Soltanolkotabi",
+        "Toward Moderate Overparameterization: Global Convergence Guarantees for Training Shallow "
+        "Neural Networks",
+        2020,
+        "the ReLU theorem and its corollary for the sphere",
+        "1902.04674",
+        _BIBTEX,
+    ),
+    grade=Grade.RECALL_MEDIUM,
+    mathematics=(
+        r"\|x_i\| = 1, a half +\|y\|/\sqrt{m n} and half -\|y\|/\sqrt{m n}, W_0 \sim N(0, 1), a fixed. If"
+        r" m \geq C n \|X\|^6 / \lambda(X)^4 then \|r_t\| \leq"
+        r" (1 - c \bar\eta \lambda(X) / \|X\|^2)^t \|r_0\|. On the sphere with d \leq n \leq d^2 the width is of"
+        r" order n^4/d^3, so the threshold m^*(n, d) \sim n^a d^b has a + b \leq 1 and 2a + b \leq 5."
+    ),
+    symbols={
+        r"\lambda(X)": "smallest eigenvalue of the limit kernel of the first layer",
+        r"\|X\|": "spectral norm",
+        r"\bar\eta": "the step over n/(||y||^2 ||X||^2), at most 1",
+        "m^*": "width at which half the runs reach the target within the promised time",
+    },
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(
+            sizes=(
+                *((8, 4), (12, 6), (16, 8), (24, 12), (18, 6), (27, 9), (36, 12), (54, 18)),
+                *((32, 8), (48, 12), (64, 16), (96, 24), (50, 10), (75, 15), (100, 20)),
+            ),
+            widths=(1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0),
+            replicates=24,
+        ),
+    },
+    instance=draw,
+    hypotheses=_hypotheses,
+    evidence=successes,
+    grid=_grid,
+    law=_law,
+    accepts_data="no: it is a law over growing n and d; compare shows the width it asks for on given data",
+    constants=[
+        Constant("C", "in the width; not given"),
+        Constant("c", "in the decay; not given, and 1/4 in the time a run is granted"),
+    ],
+    requirement=_requirement,
+    mutants=_mutants,
+    notes=(
+        "Recalled; the order n ||X||^6/lambda^4 was re-derived from the pattern-flip argument and agrees.",
+        "The theorem bounds the threshold from above only; parameter counting suggests m* d of order n, "
+        "exponents 0 and 1.",
+    ),
+)
