@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from proofs_check.check import limits
-from proofs_check.check.draw import Trial
+from proofs_check.check.draw import Trial, met
 from proofs_check.statement import Hypothesis, Quantifier
 from proofs_check.verdict import HypothesisStatus, Outcome, Regime, Verdict
 
@@ -60,7 +60,7 @@ def combine(
         Whether a law was fitted over sizes: only then can a statement with unspecified constants be VIOLATED.
     """
     refusals = [trial.refusal for trial in trials if trial.refusal]
-    inside = tuple(i for i, trial in enumerate(trials) if not trial.refusal and _met(trial, assume))
+    inside = tuple(i for i, trial in enumerate(trials) if not trial.refusal and met(trial.hypotheses, assume))
     if not inside:
         return _not_applicable(trials, delta, assume, refusals)
     chosen = [trials[i] for i in inside]
@@ -78,14 +78,6 @@ def combine(
         held=_count(chosen, Outcome.HELD),
         failed=_count(chosen, Outcome.FAILED),
         p_violation=p_violation,
-    )
-
-
-def _met(trial: Trial, assume: Sequence[str]) -> bool:
-    return all(
-        item.status in (HypothesisStatus.TRUE, HypothesisStatus.UP_TO_CONSTANT)
-        or (item.status is HypothesisStatus.NOT_CHECKABLE and item.name in assume)
-        for item in trial.hypotheses
     )
 
 

@@ -56,14 +56,7 @@ def describe_duplicates(problem: Problem) -> tuple[str, ...]:
     from shallow.setting.data import find_duplicates
 
     found = find_duplicates(problem)
-    lines = [_in_words(item) for item in found[:_SHOWN]]
+    lines = [str(item) for item in found[:_SHOWN]]
     if len(found) > _SHOWN:
         lines.append(f"and {len(found) - _SHOWN} more groups of duplicate rows")
     return tuple(lines)
-
-
-def _in_words(item: Any) -> str:
-    rows = ", ".join(str(int(row)) for row in item.rows)
-    kind = "positive multiples of each other" if getattr(item, "proportional", False) else "duplicates"
-    labels = "consistent" if item.consistent else "conflicting"
-    return f"rows {rows} are {kind} with {labels} labels"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,18 @@ from proofs_check.verdict import HypothesisStatus, Outcome
 from shallow.setting.problem import Problem
 from shallow.setting.streams import Streams
 
-__all__ = ["Cell", "Summary", "Trial", "TrialStreams", "run_trial", "summarize", "tangent_gap"]
+__all__ = [
+    "Cell",
+    "Summary",
+    "Trial",
+    "TrialStreams",
+    "barred_before",
+    "met",
+    "run_trial",
+    "summarize",
+    "tangent_gap",
+    "worst_outcome",
+]
 
 EVERYTHING = frozenset({"init", "data", "labels"})
 
@@ -145,6 +156,24 @@ def summarize(cell: Cell, keep_evidence: Any = None) -> Summary:
         error.add_note(f"while checking {statement.key} (seed {cell.seed}, trial {cell.trial})")
         raise
     return Summary(hypotheses, content, tangent_gap(run), run is not None)
+
+
+def barred_before(cell: Cell, assume: Sequence[str]) -> bool:
+    """Whether a hypothesis that needs no training already keeps the statement away from this instance."""
+    try:
+        instance = cell.statement.instance(cell.parameters, cell.streams, cell.problem)
+        return not met(cell.statement.hypotheses(instance), assume)
+    except ValueError:
+        return cell.problem is not None
+
+
+def met(hypotheses: Sequence[Hypothesis], assume: Sequence[str]) -> bool:
+    """Whether no hypothesis is false, and every one on a law is assumed by name."""
+    return all(
+        item.status in (HypothesisStatus.TRUE, HypothesisStatus.UP_TO_CONSTANT)
+        or (item.status is HypothesisStatus.NOT_CHECKABLE and item.name in assume)
+        for item in hypotheses
+    )
 
 
 def _claims_of(

@@ -18,6 +18,7 @@ from shallow.setting.problem import Problem
 
 __all__ = ["cases_of", "replay", "save_case", "save_cases"]
 
+_REQUIRED = ("key", "mutant", "parameters", "seed", "trial", "assumed")
 _ARRAYS = ("index", "observed", "lower", "upper", "trivial", "numerical_error")
 
 
@@ -60,6 +61,7 @@ def save_case(
         parameters=json.dumps(jsonable(parameter_values(parameters))),
         seed=result.seed if mutant is None else mutant.seed,
         trial=trial,
+        assumed=json.dumps(list(result.assumed)),
         claims=json.dumps([claim.name for claim in claims]),
         replay=replay_lines(path.name, result.key),
         **own,
@@ -85,7 +87,7 @@ def replay(path: str | Path, statement: Statement) -> Result:
     FileNotFoundError, ValueError
         If the file is missing or no case, or is a case of another statement.
     """
-    fields = read_archive(path, kind="case", required=("key", "mutant", "parameters", "seed", "trial"))
+    fields = read_archive(path, kind="case", required=_REQUIRED)
     key, name = str(fields["key"]), str(fields["mutant"])
     if key != statement.key:
         raise ValueError(f"{path} is a case of {key}, not of {statement.key}")
@@ -98,7 +100,8 @@ def replay(path: str | Path, statement: Statement) -> Result:
     parameters = with_changes(statement.presets["quick"], values, key)
     if statement.law is not None:
         return check(statement, parameters=parameters, seed=seed)
-    return check_trial(statement, parameters, seed=seed, trial=trial, problem=problem)
+    assume = json.loads(str(fields["assumed"]))
+    return check_trial(statement, parameters, seed=seed, trial=trial, problem=problem, assume=assume)
 
 
 def _replay_mutant(statement: Statement, name: str, values: dict[str, Any], seed: int) -> Result:

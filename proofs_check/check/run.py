@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from proofs_check.check import data as own_data
-from proofs_check.check.combine import Decision, combine, holm_reasons, regime_of, worst_hypotheses
-from proofs_check.check.draw import EVERYTHING, Cell, Summary, Trial, run_trial, summarize, worst_outcome
-from proofs_check.check.judge import judge
+from proofs_check.check.combine import combine, holm_reasons
+from proofs_check.check.compose import compose, refused
+from proofs_check.check.draw import run_trial
 from proofs_check.check.parameters import choose
-from proofs_check.check.result import ClaimSummary, Result
-from proofs_check.statement import Hypothesis, Point, Statement
-from proofs_check.verdict import Evidence, Outcome, Regime, Verdict
+from proofs_check.check.result import Result
+from proofs_check.check.trials import Executor, Job, Progress, run_job
+from proofs_check.statement import Statement
+from proofs_check.verdict import Verdict
 from shallow.setting.problem import Problem
 from shallow.sweep.execute import execute
 
-__all__ = ["Progress", "adjust", "check", "check_sweep", "check_trial"]
-
-Progress = Callable[[int, int], None]
-"""Called with (cells finished, cells in all); only the serial executor reports while it works."""
-
-Executor = Any
+__all__ = ["adjust", "check", "check_sweep", "check_trial"]
 
 
 def check(
@@ -78,30 +74,37 @@ def check(
         raise ValueError(f"trials is {trials}; at least one is needed")
     chosen = choose(statement, size, parameters, set)
     duplicates: tuple[str, ...] = ()
+    job = Job(statement, chosen, size, seed, trials, None, tuple(assume), progress, executor)
     if problem is not None:
         duplicates = own_data.describe_duplicates(problem)
         if own_data.refusal(statement):
-            result = _refused(statement, chosen, size, seed, own_data.refusal(statement))
+            result = refused(job, own_data.refusal(statement))
             return dataclasses.replace(result, data=problem.name, duplicates=duplicates)
         problem, chosen = own_data.prepare(statement, problem, chosen, set, seed)
-    run = _run_law if statement.law is not None else _run_trials
-    found, whole = run(statement, chosen, size, seed, trials, problem, progress, executor)
-    delta = _delta(statement, size)
-    decision = combine(found, delta=delta, assume=assume, scaling=statement.law is not None)
-    result = _result(statement, chosen, size, seed, found, whole, decision)
+        job = dataclasses.replace(job, problem=problem, parameters=chosen)
+    found = run_job(job)
+    scaling = statement.law is not None
+    decision = combine(found, delta=_delta(statement, size), assume=assume, scaling=scaling)
+    result = compose(job, found, decision)
     return dataclasses.replace(
         result,
         exploratory=trials is not None,
         assumed=tuple(name for name in assume if any(name == item.name for item in result.hypotheses)),
         data="" if problem is None else problem.name,
         duplicates=duplicates,
-        replay=_replay_text(statement, size, seed, chosen, set, trials, problem, parameters),
+        replay=_replay_text(job, set, preset=parameters is None),
         seconds=time.perf_counter() - started,
     )
 
 
 def check_trial(
-    statement: Statement, parameters: Any, *, seed: int, trial: int, problem: Problem | None = None
+    statement: Statement,
+    parameters: Any,
+    *,
+    seed: int,
+    trial: int,
+    problem: Problem | None = None,
+    assume: Sequence[str] = (),
 ) -> Result:
     """One numbered trial on its own, as :func:`check` drew it; a probability is left out.
 
@@ -112,9 +115,9 @@ def check_trial(
     """
     if statement.law is not None:
         raise ValueError(f"{statement.key} fits a law over a grid; use check")
-    found = run_trial(Cell(statement, parameters, seed, trial, _over(statement), problem))
-    decision = combine([found])
-    return _result(statement, parameters, "", seed, [found], found.trained, decision)
+    job = Job(statement, parameters, "", seed, None, problem, tuple(assume))
+    found = run_trial(job.cell(parameters, trial))
+    return compose(job, [found], combine([found], assume=assume))
 
 
 def check_sweep(
@@ -168,204 +171,19 @@ def _delta(statement: Statement, size: str) -> float | None:
     return probability.delta.get(size, next(iter(probability.delta.values())))
 
 
-def _trial_count(statement: Statement, size: str, trials: int | None, parameters: Any) -> int:
-    if trials is not None:
-        return trials
-    if statement.probability is not None:
-        counts = statement.probability.trials
-        return counts.get(size, next(iter(counts.values())))
-    declared = getattr(parameters, "trials", 1)
-    return declared if isinstance(declared, int) and declared >= 1 else 1
-
-
-def _over(statement: Statement) -> frozenset[str]:
-    return EVERYTHING if statement.probability is None else frozenset(statement.probability.over)
-
-
-def _run_trials(
-    statement: Statement,
-    parameters: Any,
-    size: str,
-    seed: int,
-    trials: int | None,
-    problem: Problem | None,
-    progress: Progress | None,
-    executor: Executor,
-) -> tuple[list[Trial], bool]:
-    count = _trial_count(statement, size, trials, parameters)
-    cells = [Cell(statement, parameters, seed, t, _over(statement), problem) for t in range(count)]
-    found: list[Trial] = execute(cells, _reporting(run_trial, count, progress, executor), executor)
-    return found, any(trial.trained for trial in found)
-
-
-def _run_law(
-    statement: Statement,
-    parameters: Any,
-    size: str,
-    seed: int,
-    trials: int | None,
-    problem: Problem | None,
-    progress: Progress | None,
-    executor: Executor,
-) -> tuple[list[Trial], bool]:
-    """Every cell of the grid with its trials, then one law over all: that is one trial of the statement."""
-    if statement.grid is None or statement.law is None:
-        raise TypeError(f"{statement.key} has no grid and law")
-    sizes = list(statement.grid(parameters))
-    count = _trial_count(statement, size, trials, parameters)
-    # Cells do not share their randomness: the law's interval takes them as independent.
-    cells = [
-        Cell(statement, cell, seed, t, _over(statement), problem, independent=(f"cell {i}",))
-        for i, cell in enumerate(sizes)
-        for t in range(count)
-    ]
-    found: list[Summary] = execute(cells, _reporting(summarize, len(cells), progress, executor), executor)
-    trained = any(item.trained for item in found)
-    values = [item.regime_value for item in found if item.regime_value is not None]
-    hypotheses = tuple(item for summary in found for item in summary.hypotheses)
-    refusals = [item.refusal for item in found if item.refusal]
-    worst = worst_hypotheses([_bare_trial(hypotheses)])
-    if refusals:
-        return [_bare_trial(worst, refusals[0])], trained
-    points = [
-        Point(cell, tuple(item.content for item in found[i * count : (i + 1) * count]))
-        for i, cell in enumerate(sizes)
-    ]
-    claims = tuple(statement.law(parameters, points))
-    judgements = tuple(judge(claim) for claim in claims)
-    trial = Trial(
-        0, worst, claims, judgements, worst_outcome(judgements), max(values) if values else None, trained
-    )
-    return [trial], trained
-
-
-def _bare_trial(hypotheses: tuple[Hypothesis, ...], refusal: str = "") -> Trial:
-    return Trial(0, hypotheses, (), (), Outcome.TRIVIAL, None, False, refusal)
-
-
-def _reporting(
-    function: Callable[[Cell], Any], total: int, progress: Progress | None, executor: Executor
-) -> Callable[[Cell], Any]:
-    if progress is None or executor != "serial":
-        return function
-    done = 0
-
-    def counted(cell: Cell) -> Any:
-        nonlocal done
-        value = function(cell)
-        done += 1
-        progress(done, total)
-        return value
-
-    return counted
-
-
-def _result(
-    statement: Statement,
-    parameters: Any,
-    size: str,
-    seed: int,
-    trials: Sequence[Trial],
-    trained: bool,
-    decision: Decision,
-) -> Result:
-    counted = [trials[i] for i in decision.inside] or [trial for trial in trials if not trial.refusal]
-    regime, regime_value = regime_of([trial.regime_value for trial in trials], trained)
-    claims = _summaries(counted)
-    return Result(
-        key=statement.key,
-        kind=statement.kind,
-        statement=statement,
-        parameters=parameters,
-        size=size,
-        seed=seed,
-        verdict=decision.verdict,
-        evidence=_evidence(statement),
-        outside=decision.outside,
-        regime=regime,
-        regime_value=regime_value if regime_value is not None and regime_value < float("inf") else None,
-        tightness=next((item.tightness for item in claims if item.tightness is not None), None),
-        trials=len(trials),
-        inside=len(decision.inside),
-        held=decision.held,
-        failed=decision.failed,
-        hypotheses=worst_hypotheses(counted or trials),
-        evaluated=sum(item.evaluated for item in claims),
-        claims=claims,
-        outcomes=tuple(trial.outcome for trial in trials),
-        reason=decision.reason,
-        p_violation=decision.p_violation,
-        notes=tuple(statement.notes),
-    )
-
-
-def _evidence(statement: Statement) -> Evidence:
-    statistical = statement.probability is not None or statement.law is not None
-    return min(statement.numeric, Evidence.STATISTICAL) if statistical else statement.numeric
-
-
-_SEVERITY = (Outcome.FAILED, Outcome.WITHIN_ERROR, Outcome.TRIVIAL, Outcome.HELD)
-
-
-def _summaries(trials: Sequence[Trial]) -> tuple[ClaimSummary, ...]:
-    names = dict.fromkeys(claim.name for trial in trials for claim in trial.claims)
-    return tuple(_summary(name, trials) for name in names)
-
-
-def _summary(name: str, trials: Sequence[Trial]) -> ClaimSummary:
-    """The claim at its worst outcome and, among those trials, where the bound is tightest."""
-    found = [
-        (trial.number, claim, judgement)
-        for trial in trials
-        for claim, judgement in zip(trial.claims, trial.judgements, strict=True)
-        if claim.name == name
-    ]
-
-    def badness(item: tuple[int, Any, Any]) -> tuple[int, float]:
-        detectable = item[2].detectable
-        return _SEVERITY.index(item[2].outcome), float("inf") if detectable is None else detectable
-
-    number, claim, judgement = min(found, key=badness)
-    fields = {item.name: getattr(claim, item.name) for item in dataclasses.fields(claim)}
-    detectable = judgement.detectable
-    return ClaimSummary(
-        **fields,
-        outcome=judgement.outcome,
-        tightness=judgement.tightness,
-        evaluated=judgement.evaluated,
-        least_slack=judgement.least_slack,
-        detectable=detectable if detectable is not None and detectable < float("inf") else None,
-        trial=number,
-    )
-
-
-def _refused(statement: Statement, parameters: Any, size: str, seed: int, why: str) -> Result:
-    decision = Decision(
-        Verdict.NOT_APPLICABLE, Verdict.NOT_APPLICABLE, f"it takes no data: {why}", False, (), 0, 0
-    )
-    result = _result(statement, parameters, size, seed, (), False, decision)
-    return dataclasses.replace(result, regime=Regime.NO_RUN)
-
-
-def _replay_text(
-    statement: Statement,
-    size: str,
-    seed: int,
-    chosen: Any,
-    changes: Mapping[str, Any] | None,
-    trials: int | None,
-    problem: Problem | None,
-    parameters: Any,
-) -> str:
-    arguments = [f'THEOREMS["{statement.key}"]', f'size="{size}"', f"seed={seed}"]
-    if parameters is not None:
-        arguments.append(f"parameters={parameters!r}")
-    if changes:
+def _replay_text(job: Job, changes: Mapping[str, Any] | None, preset: bool) -> str:
+    """Three lines that repeat the check; a user's own data has to be at hand as ``problem``."""
+    arguments = [f'THEOREMS["{job.statement.key}"]', f'size="{job.size}"', f"seed={job.seed}"]
+    if not preset:
+        arguments.append(f"parameters={job.parameters!r}")
+    elif changes:
         arguments.append(f"set={dict(changes)!r}")
-    if trials is not None:
-        arguments.append(f"trials={trials}")
-    if problem is not None:
-        arguments.append("problem=read_problem(FILE)")
+    if job.trials is not None:
+        arguments.append(f"trials={job.trials}")
+    if job.problem is not None:
+        arguments.append("problem=problem")
+    if job.assume:
+        arguments.append(f"assume={list(job.assume)!r}")
     return (
         "from proofs_check import THEOREMS, check\n"
         f"result = check({', '.join(arguments)})\n"

@@ -292,3 +292,23 @@ def test_a_law_over_a_grid_is_fitted_once_over_all_cells() -> None:
         statement, law=lambda p, points: [Claim.from_arrays("exponent", 2.0, upper=1.0, trivial=np.nan)]
     )
     assert check(wrong).verdict is Verdict.VIOLATED
+
+
+def test_when_every_trial_is_outside_only_a_few_are_trained_to_see_the_conclusion() -> None:
+    trained: list[int] = []
+
+    def evidence(instance: Any) -> None:
+        trained.append(instance)
+
+    outside = dataclasses.replace(
+        coin(set()), evidence=evidence, hypotheses=lambda instance: [Hypothesis.fact("good", "no", False)]
+    )
+    result = check(outside)
+    assert result.verdict is Verdict.NOT_APPLICABLE
+    assert result.outside
+    assert trained == [0, 1, 2]
+    assert check(outside, trials=30).trials == 30
+    mixed = dataclasses.replace(
+        outside, hypotheses=lambda instance: [Hypothesis.fact("good", "trial 29 alone is", instance == 29)]
+    )
+    assert check(mixed).trials == 30

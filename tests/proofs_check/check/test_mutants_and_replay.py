@@ -89,3 +89,13 @@ def test_a_case_of_another_statement_is_refused(decay: Callable[..., Statement],
         replay(path, decay(key="toy/other"))
     with pytest.raises(FileNotFoundError):
         replay(tmp_path / "nothing.npz", decay())
+
+
+def test_the_three_lines_of_a_result_repeat_it(
+    decay: Callable[..., Statement], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = check(decay(), set={"decay": 0.1, "rates": (0.5,)}, trials=2, seed=3, assume=["nothing"])
+    assert len(result.replay.splitlines()) == 3
+    monkeypatch.setattr("proofs_check.THEOREMS", {"toy/decay": decay()})
+    exec(result.replay, {})
+    assert capsys.readouterr().out.strip() == f"{result.verdict.name} {result.reason}"

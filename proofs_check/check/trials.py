@@ -1,0 +1,134 @@
+"""The trials behind a verdict: which to run, and running them through the sweep's executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proofs_check.check.combine import worst_hypotheses
+from proofs_check.check.draw import (
+    EVERYTHING,
+    Cell,
+    Summary,
+    Trial,
+    barred_before,
+    run_trial,
+    summarize,
+    worst_outcome,
+)
+from proofs_check.check.judge import judge
+from proofs_check.statement import Hypothesis, Point, Statement
+from proofs_check.verdict import Outcome
+from shallow.setting.problem import Problem
+from shallow.sweep.execute import execute
+
+__all__ = ["LOOK", "Executor", "Job", "Progress", "run_job", "sources"]
+
+Progress = Callable[[int, int], None]
+"""Called with (cells finished, cells in all); only the serial executor reports while it works."""
+
+Executor = Any
+
+LOOK = 3
+"""How many trials are trained to see the conclusion OUTSIDE when the hypotheses fail in every trial."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What a check runs."""
+
+    statement: Statement
+    parameters: Any
+    size: str
+    seed: int
+    trials: int | None = None
+    problem: Problem | None = None
+    assume: Sequence[str] = ()
+    progress: Progress | None = None
+    executor: Executor = "serial"
+
+    @property
+    def count(self) -> int:
+        """The number of trials: asked for, or the file's, or the parameter ``trials``, or 1."""
+        if self.trials is not None:
+            return self.trials
+        if self.statement.probability is not None:
+            counts = self.statement.probability.trials
+            return counts.get(self.size, next(iter(counts.values())))
+        declared = getattr(self.parameters, "trials", 1)
+        return declared if isinstance(declared, int) and declared >= 1 else 1
+
+    def cell(self, parameters: Any, trial: int, independent: tuple[str, ...] = ()) -> Cell:
+        """One trial at ``parameters``."""
+        over = sources(self.statement)
+        return Cell(self.statement, parameters, self.seed, trial, over, self.problem, independent)
+
+
+def sources(statement: Statement) -> frozenset[str]:
+    """The randomness that moves from trial to trial: what the probability is over, or everything."""
+    return EVERYTHING if statement.probability is None else frozenset(statement.probability.over)
+
+
+def run_job(job: Job) -> list[Trial]:
+    """The trials of a statement; a statement about scaling is one trial, whatever its grid."""
+    return _run_trials(job) if job.statement.law is None else [_run_law(job)]
+
+
+def _run_trials(job: Job) -> list[Trial]:
+    """Every trial; only the first few when hypotheses that need no training fail in all of them.
+
+    The verdict is settled then, and training serves to see the conclusion outside.
+    """
+    cells = [job.cell(job.parameters, t) for t in range(job.count)]
+    settled = job.trials is None and len(cells) > LOOK and all(barred_before(c, job.assume) for c in cells)
+    return _execute(job, cells[:LOOK] if settled else cells, run_trial)
+
+
+def _run_law(job: Job) -> Trial:
+    """Every cell of the grid with its trials, then one law over all."""
+    statement, count = job.statement, job.count
+    if statement.grid is None or statement.law is None:
+        raise TypeError(f"{statement.key} has no grid and law")
+    sizes = list(statement.grid(job.parameters))
+    # Cells do not share their randomness: the law's interval takes them as independent.
+    cells = [job.cell(size, t, (f"cell {i}",)) for i, size in enumerate(sizes) for t in range(count)]
+    found: list[Summary] = _execute(job, cells, summarize)
+    trained = any(item.trained for item in found)
+    values = [item.regime_value for item in found if item.regime_value is not None]
+    worst = worst_hypotheses([_bare_trial(tuple(item for one in found for item in one.hypotheses))])
+    refusals = [item.refusal for item in found if item.refusal]
+    if refusals:
+        return _bare_trial(worst, refusals[0], trained)
+    points = [
+        Point(size, tuple(item.content for item in found[i * count : (i + 1) * count]))
+        for i, size in enumerate(sizes)
+    ]
+    claims = tuple(statement.law(job.parameters, points))
+    judgements = tuple(judge(claim) for claim in claims)
+    gap = max(values) if values else None
+    return Trial(0, worst, claims, judgements, worst_outcome(judgements), gap, trained)
+
+
+def _bare_trial(hypotheses: tuple[Hypothesis, ...], refusal: str = "", trained: bool = False) -> Trial:
+    return Trial(0, hypotheses, (), (), Outcome.TRIVIAL, None, trained, refusal)
+
+
+def _execute(job: Job, cells: Sequence[Cell], function: Callable[[Cell], Any]) -> list[Any]:
+    return execute(cells, _reporting(job, function, len(cells)), job.executor)
+
+
+def _reporting(job: Job, function: Callable[[Cell], Any], total: int) -> Callable[[Cell], Any]:
+    progress = job.progress
+    if progress is None or job.executor != "serial":
+        return function
+    done = 0
+
+    def counted(cell: Cell) -> Any:
+        nonlocal done
+        value = function(cell)
+        done += 1
+        progress(done, total)
+        return value
+
+    return counted
