@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from shallow.compute.case import Case, Machine
 
-__all__ = ["CAPABILITIES", "Capability", "cost", "refuses"]
+__all__ = ["CAPABILITIES", "Capability", "cost", "describe", "refuses"]
 
 _LOSSES = ("squared", "logistic", "exponential", "hinge")
 _PACES = ("constant", "flow", "loss")
@@ -106,3 +106,22 @@ def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
         kernel = (2.0 * rows**2 * case.m + 4.0 * rows**3) / (table.rate * 1e9)
     cores = machine.cores if table.parallel else 1
     return table.startup + steps * case.batch * (table.overhead + (products + passes + kernel) / cores)
+
+
+def describe() -> str:
+    """The table in Markdown, one row a method, as the documentation prints it."""
+    head = "| method | losses | paces | models | outputs k | slope | smoothing | numbers |"
+    rows = [head, "|" + "---|" * 8]
+    for name, table in CAPABILITIES.items():
+        cells = (
+            name,
+            ", ".join(table.losses),
+            ", ".join(table.paces),
+            ", ".join(table.models),
+            "any" if math.isinf(table.outputs) else f"{table.outputs:g}",
+            "any" if table.leaky else "0",
+            "any" if table.smooth else "0",
+            ", ".join(table.dtypes),
+        )
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from shallow.observe import curvature, fit, kernels, lockstep, patterns, weights
-from shallow.observe.observable import Observable
+from shallow.observe.observable import Observable, infimum, supremum
 from shallow.observe.snapshot import Snapshot
 
-__all__ = ["OBSERVABLES", "observable"]
+__all__ = ["OBSERVABLES", "known", "observable"]
 
 _ALL = (
     Observable("loss", "loss", "O(n k)", ("outputs",), fit.loss),
@@ -63,10 +63,22 @@ _WITH_ARGUMENTS = MappingProxyType(
 )
 
 
+def known(name: str) -> Observable | None:
+    """The observable called ``name``, where ``sup_`` or ``inf_`` may stand before one without memory."""
+    if name in OBSERVABLES:
+        return OBSERVABLES[name]
+    word, _, rest = name.partition("_")
+    inner = OBSERVABLES.get(rest)
+    if word not in ("sup", "inf") or inner is None or inner.accumulates:
+        return None
+    return supremum(inner) if word == "sup" else infimum(inner)
+
+
 def observable(entry: Any) -> Observable:
     """The observable that ``entry`` means: a name, an Observable, or a function of a snapshot.
 
-    A function is recorded under its ``__name__`` and may return a float or a 1-D array.
+    ``sup_`` or ``inf_`` before a name is its extremum over every step so far. A function is
+    recorded under its ``__name__`` and may return a float or a 1-D array.
 
     Raises
     ------
@@ -85,8 +97,9 @@ def observable(entry: Any) -> Observable:
 
 
 def _named(name: str) -> Observable:
-    if name in OBSERVABLES:
-        return OBSERVABLES[name]
+    found = known(name)
+    if found is not None:
+        return found
     if name in _WITH_ARGUMENTS:
         call = f"shallow.observe.{_WITH_ARGUMENTS[name]}"
         raise ValueError(f"{name} needs an argument: record {call} instead of its name")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shallow.observe.table import OBSERVABLES
+from shallow.observe.table import known
 from shallow.setting.arrays import host
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
@@ -77,7 +77,7 @@ def unpack(fields: Mapping[str, np.ndarray[Any, Any]], source: str) -> dict[str,
         "method": about["method"],
         "versions": about["versions"],
         "at": about["at"],
-        "observables": tuple(OBSERVABLES[name] for name in names if name in OBSERVABLES),
+        "observables": tuple(entry for name in names if (entry := known(name)) is not None),
         "memory": {
             name: {key: fields[f"memory_{index}_{key}"] for key in keys}
             for index, (name, keys) in enumerate(about["memory"].items())

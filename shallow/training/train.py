@@ -83,8 +83,9 @@ def train(
     steps : int
         How many steps, at least 0.
     record : names, Observables, functions of a snapshot, ``{"weights": [0, 10]}``, or a list of them
-        The series to record; the names stand in ``shallow.observe.OBSERVABLES``. The mapping keeps the
-        networks of those steps. Observables that accumulate are brought up to date at every step.
+        The series to record; the names stand in ``shallow.observe.OBSERVABLES``, and ``sup_`` or ``inf_``
+        before one is its extremum over every step so far. The mapping keeps the networks of those steps.
+        Observables that accumulate are brought up to date at every step.
     at : None, int or list of int
         When to record: about 200 log-spaced steps, every k-th, or these. The last step is always recorded.
     until : (observable, threshold), optional

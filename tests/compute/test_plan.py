@@ -79,3 +79,13 @@ def test_costs_grow_with_every_size_and_with_the_steps() -> None:
 
 def test_the_machine_has_at_least_one_core() -> None:
     assert Machine.here().cores >= 1
+
+
+def test_the_printed_table_has_one_row_a_method_and_all_its_words() -> None:
+    lines = capabilities.describe().splitlines()
+    assert len(lines) == 2 + len(CAPABILITIES)
+    numpy_row = next(line for line in lines if line.startswith("| numpy"))
+    words = {
+        word for word in (*CAPABILITIES["numpy"].losses, *CAPABILITIES["numpy"].models) if word in numpy_row
+    }
+    assert words == {"squared", "logistic", "exponential", "hinge", "network", "gated", "tangent"}

@@ -304,7 +304,7 @@ def test_accumulated_series_see_every_step_whatever_is_recorded() -> None:
     network, problem = drawn(n=12, seed=7)
     rule = GradientDescent(0.3, 0.3)
     names = ["ever_flipped", "ever_flipped_max", "path_length", "tangent_distance"]
-    watched = [*names, supremum(OBSERVABLES["travel_W"]), infimum(OBSERVABLES["loss"])]
+    watched = [*names, supremum(OBSERVABLES["travel_W"]), "inf_loss"]
     fine = train(
         network, problem, rule, steps=40, record=[*watched, "flip_fraction", "travel_W", "loss"], at=1
     )
@@ -344,6 +344,10 @@ def test_an_observable_is_looked_up_by_name_by_value_or_made_of_a_function() -> 
     now, start = pair()
     assert observable("loss") is OBSERVABLES["loss"]
     assert observable(OBSERVABLES["loss"]) is OBSERVABLES["loss"]
+    assert observable("sup_travel_W").name == supremum(OBSERVABLES["travel_W"]).name
+    assert observable("inf_loss").accumulates == infimum(OBSERVABLES["loss"]).accumulates
+    with pytest.raises(ValueError, match="cannot record"):
+        observable("sup_path_length")
     assert observable(lambda snapshot: snapshot.W[0, 0])(now, start) == now.W[0, 0]
     with pytest.raises(ValueError, match="did you mean 'lambda_min'"):
         observable("lambda_mim")

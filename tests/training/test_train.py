@@ -142,7 +142,7 @@ def test_going_on_has_the_bits_of_one_longer_run(schedule: shallow.Schedule, spl
 def test_a_saved_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
     network, problem = drawn()
     rule = GradientDescent(0.1, 0.2, schedule=LossScaled(0.02), loss="exponential")
-    names = ["loss", "path_length", "ever_flipped", "tangent_distance", {"weights": [0, 5]}]
+    names = ["loss", "path_length", "ever_flipped", "tangent_distance", "sup_loss", {"weights": [0, 5]}]
     whole = train(network, problem, rule, steps=60, record=names, at=3)
     first = train(network, problem, rule, steps=23, record=names, at=3)
     first.save(tmp_path / "run.npz")
