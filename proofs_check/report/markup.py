@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from proofs_check.report.mathml import mathml, prose
+from proofs_check.report.asciimath import typeset
+from proofs_check.report.mathml import TexError, mathml, prose
 from proofs_check.report.symbols import LETTERS
 from proofs_check.report.words import STATUS_SYMBOLS, VERDICT_SYMBOLS, parts, word
 from proofs_check.verdict import HypothesisStatus, Verdict
@@ -33,8 +34,8 @@ def anchor(key: str) -> str:
 
 
 def text(content: str) -> str:
-    """Text with ``$...$`` formulas, escaped."""
-    return prose(content) if "$" in content else escape(content)
+    """Text with ``$...$`` formulas, or with mathematics in plain characters, escaped."""
+    return _converted(content) if "$" in content else typeset(content)
 
 
 def code(content: str) -> str:
@@ -52,17 +53,29 @@ def formula(tex: str, parameters: Iterable[str] = ()) -> str:
             shown = name.replace("_", r"\_")
             tex = tex.replace(f"{{{name}}}", rf"{{\mathrm{{{shown}}}}}")
     paragraphs = [part.strip() for part in re.split(r"\n\s*\n", tex) if part.strip()]
-    return "\n".join(
-        f'<div class="formula">{prose(part) if "$" in part else mathml(part)}</div>' for part in paragraphs
-    )
+    return "\n".join(f'<div class="formula">{_converted(part)}</div>' for part in paragraphs)
+
+
+def _converted(tex: str) -> str:
+    """The formula, or its source in full where it is outside the subset: never a part of it."""
+    try:
+        return prose(tex) if "$" in tex else mathml(tex)
+    except TexError as error:
+        return f"{code(tex)} <small>(as typed: {escape(str(error).split(' in the formula')[0])})</small>"
 
 
 def symbol(name: str) -> str:
     """A symbol of a statement: ``lambda_0`` and TeX as mathematics, a name like ``step_constant`` as code."""
-    if "$" in name:
-        return prose(name)
     tex = _GREEK.sub(r"\\\1", name)
-    return code(name) if re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}", tex) else mathml(tex, "inline")
+    if re.fullmatch(r"[A-Za-z]\w{2,}", tex) and not re.match(r"[A-Za-z]_", tex):
+        return code(name)
+    has_words = re.search(r"(?<![\\A-Za-z])[A-Za-z]{3,}", tex) is not None
+    if has_words and not re.search(r"[\\$]", name):
+        return typeset(name)
+    try:
+        return prose(name) if "$" in name else mathml(tex, "inline")
+    except TexError:
+        return code(name)
 
 
 def quantity(value: float | None) -> str:

@@ -108,7 +108,7 @@ def _draw_series(axes: Any, claim: ClaimSummary) -> None:
             label="fails",
         )
     axes.set(xlabel=claim.index_name, ylabel=claim.unit or _short(claim.name))
-    axes.legend(loc="best")
+    axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2)
 
 
 def _short(name: str) -> str:

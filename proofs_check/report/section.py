@@ -87,7 +87,7 @@ def _mathematics(result: Result) -> str:
         entries.append(("Constants", "; ".join(_constant(item) for item in statement.constants)))
     if statement.witness:
         entries.append(("Why no setting makes it hold", text(statement.witness)))
-    for note in (*statement.notes, *result.notes):
+    for note in dict.fromkeys((*statement.notes, *result.notes)):
         entries.append(("Note", text(note)))
     symbols = [(symbol(name), text(what)) for name, what in statement.symbols.items()]
     listing = f"<details><summary>Symbols</summary>{facts(symbols, 'symbols')}</details>" if symbols else ""
@@ -177,7 +177,7 @@ def _claims(result: Result, name: str) -> str:
 
 
 def _figure(claim: ClaimSummary, name: str) -> str:
-    return f"<figure>{picture(claim, name)}<figcaption>{escape(caption(claim))}</figcaption></figure>"
+    return f"<figure>{picture(claim, name)}<figcaption>{text(caption(claim))}</figcaption></figure>"
 
 
 def _claim_row(item: ClaimSummary) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from proofs_check.check.result import Result
 from proofs_check.report.words import REGIME_WORDS, VERDICT_SYMBOLS, number, word
-from proofs_check.verdict import HypothesisStatus
+from proofs_check.verdict import HypothesisStatus, Verdict
 
 __all__ = ["plain_table", "show"]
 
@@ -25,7 +25,7 @@ _STYLES = {
 
 
 def show(results: Sequence[Result], stream: TextIO | None = None) -> None:
-    """Print one row a statement, then a sentence for each verdict that needs a reason.
+    """Print one row a statement, then the reason for each verdict other than HOLDS.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def show(results: Sequence[Result], stream: TextIO | None = None) -> None:
     if not (stream.isatty() and _print_rich(results, rows, stream)):
         print(plain_table(_HEADER, rows), file=stream)
     for result in results:
+        if result.verdict is Verdict.HOLDS:
+            continue
         print(f"\n{result.key}: {word(result.verdict)}. {_sentence(result.reason)}", file=stream)
         for line in _failing(result):
             print(f"    {line}", file=stream)

@@ -88,10 +88,12 @@ def parts(value: float | None, digits: int = 3) -> tuple[str, int | None]:
     exponent = int(power)
     if -3 <= exponent < 5:
         decimals = max(digits - 1 - exponent, 0)
-        plain = f"{size:.{decimals}f}"
-        return sign + plain, None
-    trimmed = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return sign + trimmed, exponent
+        return sign + _trimmed(f"{size:.{decimals}f}"), None
+    return sign + _trimmed(mantissa), exponent
+
+
+def _trimmed(digits: str) -> str:
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def number(value: float | None, digits: int = 3) -> str:

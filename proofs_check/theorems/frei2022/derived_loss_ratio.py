@@ -165,9 +165,11 @@ STATEMENT = Statement(
     source=fcb22("Lemma 11, with explicit constants"),
     grade=Grade.DERIVED,
     mathematics=(
-        r"\nu = (n-1) M + \frac{\eta n (1-\gamma) H R_{max}^2 (R_{max}^2 + (n-1) M)}{4 \sqrt{m}},"
-        r" \delta_0 = \eta (R_{max}^2 + 2 \nu). If \nu e^{\delta_0} \leq \gamma^2 R_{min}^2 / 4 then for all t"
-        r" \max_{i,j} g_i / g_j \leq \max(\frac{2 e^{\delta_0} (1 + e^{q_0}) R^2}{\gamma^2}, e^{D_0})."
+        r"$$\nu = (n-1) M + \frac{\eta n (1-\gamma) H R_{\max}^2 (R_{\max}^2 + (n-1) M)}{4 \sqrt{m}},$$ "
+        r"$$\delta_0 = \eta (R_{\max}^2 + 2 \nu).$$ If $\nu e^{\delta_0} \le \gamma^2 R_{\min}^2 / 4$, then "
+        r"for all $t$ "
+        r"$$\max_{i,j} \frac{g_i}{g_j} \le \max\left(\frac{2 e^{\delta_0} (1 + e^{q_0}) R^2}{\gamma^2}, "
+        r"e^{D_0}\right).$$"
     ),
     symbols={
         "M": "largest |<x_i, x_j>|, i != j",

@@ -76,9 +76,9 @@ STATEMENT = Statement(
     source=frei22("Theorem 3.2, its multipliers on orthogonal data"),
     grade=Grade.DERIVED,
     mathematics=(
-        r"\langle x_i, x_j \rangle = 0 for i \neq j, then"
-        r" \lambda_i = \frac{m}{(m_1 + \gamma^2 m_2) \|x_i\|^2}"
-        r" for y_i = +1, and with m_1, m_2 exchanged for y_i = -1."
+        r"If $\langle x_i, x_j \rangle = 0$ for $i \ne j$, then "
+        r"$$\lambda_i = \frac{m}{(m_1 + \gamma^2 m_2) \|x_i\|^2} \quad \text{for } y_i = +1,$$ "
+        r"and with $m_1, m_2$ exchanged for $y_i = -1$."
     ),
     symbols={
         r"\lambda_i": "multiplier of sample i",

@@ -65,9 +65,10 @@ STATEMENT = Statement(
     source=frei22("Theorem 3.2 (a) and (f), sharpened"),
     grade=Grade.DERIVED,
     mathematics=(
-        r"Q_{ii} \lambda_i \in [1 - \frac{\epsilon}{1 - \epsilon}, 1 + \frac{\epsilon}{1 - \epsilon}],"
-        r" \epsilon = \frac{(n-1) \max c}{n R^2 \rho \min c},"
-        r" \|z\| \leq \frac{\sqrt{2 (1 + \kappa^2)}}{\kappa + \gamma} \|z^*\|."
+        r"$$Q_{ii} \lambda_i \in \left[1 - \frac{\epsilon}{1 - \epsilon}, 1 + \frac{\epsilon}{1 - "
+        r"\epsilon}\right], \quad "
+        r"\epsilon = \frac{(n-1) \max c}{n R^2 \rho \min c},$$ "
+        r"$$\|z\| \le \frac{\sqrt{2 (1 + \kappa^2)}}{\kappa + \gamma} \|z^*\|.$$"
     ),
     symbols={
         "Q_{ii}": "||x_i||^2 (m_1 + gamma^2 m_2)/m for y_i = +1, exchanged for y_i = -1",

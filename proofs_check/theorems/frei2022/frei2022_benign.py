@@ -185,9 +185,12 @@ STATEMENT = Statement(
     source=fcb22("Theorem 1"),
     grade=Grade.READ,
     mathematics=(
-        r"x = z + \tilde y \mu in R^p, labels flipped with probability \eta. Under (A1) to (A6) and"
-        r" T \geq C L(W^{(0)}) / (\|\mu\|^2 \alpha \epsilon^2), with probability at least 1 - 2\delta every"
-        r" training label is fitted and P(y \neq sign f(x)) \leq \eta + 2 \exp(-n \|\mu\|^4 / (C p))."
+        r"$x = z + \tilde y \mu$ in $\mathbb{R}^p$, labels flipped with probability $\eta$. Under (A1) to "
+        r"(A6) and "
+        r"$$T \ge \frac{C L(W^{(0)})}{\|\mu\|^2 \alpha \epsilon^2},$$ "
+        r"with probability at least $1 - 2\delta$ every training label is fitted and "
+        r"$$\mathbb{P}(y \ne \operatorname{sign} f(x)) \le \eta + 2 \exp\left(-\frac{n \|\mu\|^4}{C "
+        r"p}\right).$$"
     ),
     symbols={
         r"\mu": "mean of the positive cluster",

@@ -162,10 +162,12 @@ STATEMENT = Statement(
     source=frei22("Theorem 3.2 with Corollary 3.5"),
     grade=Grade.RECALL_HIGH,
     mathematics=(
-        r"Gradient flow on \sum_i e^{-y_i f(x_i)} over W from any W(0), a_j = \pm 1/\sqrt{m} fixed. If"
-        r" R_{min}^2 \geq 3 \gamma^{-3} R^2 n \max_{i \neq j} |\langle x_i, x_j \rangle|, then L \to 0 and"
-        r" W/\|W\| converges to a KKT point of the margin problem, so"
-        r" \sigma_3(W)/\sigma_1(W) \to 0 and sign f(x) \to sign \langle z, x \rangle."
+        r"Gradient flow on $\sum_i e^{-y_i f(x_i)}$ over $W$ from any $W(0)$, with $a_j = \pm 1/\sqrt{m}$ "
+        r"fixed. If "
+        r"$$R_{\min}^2 \ge 3 \gamma^{-3} R^2 n \max_{i \ne j} |\langle x_i, x_j \rangle|,$$ "
+        r"then $L \to 0$ and $W/\|W\|$ converges to a KKT point of the margin problem, so "
+        r"$$\frac{\sigma_3(W)}{\sigma_1(W)} \to 0, \quad \operatorname{sign} f(x) \to \operatorname{sign} "
+        r"\langle z, x \rangle.$$"
     ),
     symbols={
         r"\gamma": "the leak",

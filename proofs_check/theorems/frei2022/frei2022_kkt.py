@@ -66,19 +66,21 @@ STATEMENT = Statement(
     source=frei22("Theorem 3.2"),
     grade=Grade.RECALL_HIGH,
     mathematics=(
-        r"f(x) = \sum_{j=1}^m a_j \phi(\langle w_j, x \rangle), \phi(q) = \max(\gamma q, q),"
-        r" a_j = \pm 1/\sqrt{m} (m_1 plus, m_2 minus). If"
-        r" R_{min}^2 \geq 3 \gamma^{-3} R^2 n \max_{i \neq j} |\langle x_i, x_j \rangle|,"
-        r" every KKT point of \min \|W\|_F^2 / 2, y_i f(x_i) \geq 1, has"
-        r" 1/(2 R_{max}^2) < \lambda_i < 3/(2 \gamma^2 R_{min}^2), rank at most 2, solves a convex program,"
-        r" and sign f(x) = sign \langle z, x \rangle with y_i \langle z, x_i \rangle \geq 1 and"
-        r" \|z\| \leq \frac{2}{\kappa + \gamma} \min \{ \|z\| : y_i \langle z, x_i \rangle \geq 1 \}."
+        r"$$f(x) = \sum_{j=1}^m a_j \phi(\langle w_j, x \rangle), \quad \phi(q) = \max(\gamma q, q), \quad "
+        r"a_j = \pm 1/\sqrt{m},$$ $m_1$ of them plus and $m_2$ minus. If "
+        r"$$R_{\min}^2 \ge 3 \gamma^{-3} R^2 n \max_{i \ne j} |\langle x_i, x_j \rangle|,$$ "
+        r"every KKT point of $\min \|W\|_F^2 / 2$ under $y_i f(x_i) \ge 1$ has rank at most 2, solves a "
+        r"convex program, "
+        r"$$\frac{1}{2 R_{\max}^2} < \lambda_i < \frac{3}{2 \gamma^2 R_{\min}^2},$$ "
+        r"and $\operatorname{sign} f(x) = \operatorname{sign} \langle z, x \rangle$ with $y_i \langle z, "
+        r"x_i \rangle \ge 1$ and "
+        r"$$\|z\| \le \frac{2}{\kappa + \gamma} \min \{ \|z\| : y_i \langle z, x_i \rangle \ge 1 \}.$$"
     ),
     symbols={
         r"\gamma": "the leak, slope on the negative side",
         "m_1": "neurons with outer weight +1/sqrt(m)",
         "m_2": "neurons with outer weight -1/sqrt(m)",
-        "R_{min}": "smallest input norm",
+        r"R_{\min}": "smallest input norm",
         "R": "R_max/R_min",
         r"\lambda_i": "multiplier of sample i, for the objective ||W||_F^2/2",
         r"\kappa": "sqrt(min(m_1/m_2, m_2/m_1))",

@@ -113,9 +113,13 @@ STATEMENT = Statement(
     source=fcb22("Lemma 11"),
     grade=Grade.READ,
     mathematics=(
-        r"x = z + \tilde y \mu, labels flipped with probability \eta, descent with step \alpha on the mean"
-        r" logistic loss of a smoothed leaky ReLU network, W^{(0)} \sim N(0, \omega^2). Under (A1) to (A6),"
-        r" for all t \geq 0: \max_{i,j} g_i^{(t)} / g_j^{(t)} \leq 16 C_1^2 / \gamma^2, g_i = 1/(1 + e^{y_i f(x_i)})."
+        r"$x = z + \tilde y \mu$, labels flipped with probability $\eta$; descent with step $\alpha$ on the "
+        r"mean "
+        r"logistic loss of a smoothed leaky ReLU network, $W^{(0)} \sim \mathcal{N}(0, \omega^2)$. Under "
+        r"(A1) to (A6), "
+        r"$$\max_{i,j} \frac{g_i^{(t)}}{g_j^{(t)}} \le \frac{16 C_1^2}{\gamma^2} \quad \text{for all } t "
+        r"\ge 0, \quad "
+        r"g_i = \frac{1}{1 + e^{y_i f(x_i)}}.$$"
     ),
     symbols={
         "g_i": "minus the derivative of the logistic loss at sample i",

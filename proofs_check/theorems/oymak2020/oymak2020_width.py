@@ -128,10 +128,12 @@ STATEMENT = Statement(
     ),
     grade=Grade.RECALL_MEDIUM,
     mathematics=(
-        r"\|x_i\| = 1, a half +\|y\|/\sqrt{m n} and half -\|y\|/\sqrt{m n}, W_0 \sim N(0, 1), a fixed. If"
-        r" m \geq C n \|X\|^6 / \lambda(X)^4 then \|r_t\| \leq"
-        r" (1 - c \bar\eta \lambda(X) / \|X\|^2)^t \|r_0\|. On the sphere with d \leq n \leq d^2 the width is of"
-        r" order n^4/d^3, so the threshold m^*(n, d) \sim n^a d^b has a + b \leq 1 and 2a + b \leq 5."
+        r"$\|x_i\| = 1$, half of $a$ is $+\|y\|/\sqrt{m n}$ and half $-\|y\|/\sqrt{m n}$, fixed; $W_0 \sim "
+        r"\mathcal{N}(0, 1)$. "
+        r"If $m \ge C n \|X\|^6 / \lambda(X)^4$, then "
+        r"$$\|r_t\| \le \left(1 - \frac{c \bar\eta \lambda(X)}{\|X\|^2}\right)^t \|r_0\|.$$ "
+        r"On the sphere with $d \le n \le d^2$ the width is of order $n^4/d^3$, so the threshold "
+        r"$m^*(n, d) \sim n^a d^b$ has $a + b \le 1$ and $2a + b \le 5$."
     ),
     symbols={
         r"\lambda(X)": "smallest eigenvalue of the limit kernel of the first layer",

@@ -28,7 +28,7 @@ def test_off_a_terminal_the_table_is_plain(results: Sequence[Result]) -> None:
     text = stream.getvalue()
     assert "\x1b" not in text
     for result in results:
-        assert text.count(f"\n{result.key}") >= 2
+        assert text.count(f"\n{result.key}") == (1 if result.verdict is Verdict.HOLDS else 2)
     assert "m ≥ 3.1e9, you have 1000" in text
     assert "m ≥ ∞ at C = 1, you have 1000" in text
 
@@ -54,10 +54,12 @@ def test_columns_are_aligned() -> None:
         (0.0, "0"),
         (6676.0, "6676"),
         (0.2621, "0.262"),
+        (0.5, "0.5"),
+        (10.04, "10"),
         (3.1e9, "3.1e9"),
         (-2.5e-7, "−2.5e-7"),
         (99999.7, "1e5"),
-        (0.99999, "1.00"),
+        (0.99999, "1"),
         (5e-324, "4.94e-324"),
     ],
 )
