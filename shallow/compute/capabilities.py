@@ -30,15 +30,16 @@ class Capability:
     leaky, smooth : bool
         Whether it accepts slope != 0, and smoothing > 0.
     startup : float
-        Seconds before the first step: loading and compiling.
+        Seconds before the first step, between loading compiled code (0.5) and compiling it (about 6).
     overhead : float
         Seconds a step of one member costs at any size.
     entry : float
         Nanoseconds for each of the n m entries of the pre-activations.
     rate : float
         10^9 operations a second and core in the products, float64.
-    parallel : bool
-        Whether members or neurons are spread over the cores.
+    shared_above : float
+        Operations of a step above which one network is spread over the cores. Unless it is infinite, the
+        members of a batch are spread too.
     """
 
     losses: tuple[str, ...]
@@ -52,7 +53,7 @@ class Capability:
     overhead: float
     entry: float
     rate: float
-    parallel: bool
+    shared_above: float
 
 
 CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
@@ -66,10 +67,24 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             leaky=True,
             smooth=True,
             startup=0.0,
-            overhead=25e-6,
+            overhead=11e-6,
             entry=1.6,
             rate=60.0,
-            parallel=False,
+            shared_above=math.inf,
+        ),
+        "numba": Capability(
+            losses=_LOSSES,
+            paces=("constant",),
+            models=("network",),
+            dtypes=_DTYPES,
+            outputs=1,
+            leaky=True,
+            smooth=False,
+            startup=2.0,
+            overhead=1e-6,
+            entry=0.8,
+            rate=80.0,
+            shared_above=2e7,
         ),
     }
 )
@@ -98,13 +113,15 @@ def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
     """Predicted seconds of ``steps`` steps of the whole batch, start-up included. A model, not a timing."""
     table = CAPABILITIES[name]
     half = 0.5 if str(case.dtype) == "float32" else 1.0
-    products = 4.0 * case.n * case.m * case.d * half / (table.rate * 1e9)
+    operations = 4.0 * case.n * case.m * case.d
+    products = operations * half / (table.rate * 1e9)
     passes = case.n * case.m * case.k * half * table.entry * 1e-9
     kernel = 0.0
     if case.pace == "flow":
         rows = case.n * case.k
         kernel = (2.0 * rows**2 * case.m + 4.0 * rows**3) / (table.rate * 1e9)
-    cores = machine.cores if table.parallel else 1
+    spread = operations > table.shared_above or (case.batch > 1 and table.shared_above < math.inf)
+    cores = machine.cores if spread else 1
     return table.startup + steps * case.batch * (table.overhead + (products + passes + kernel) / cores)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shallow.compute import capabilities
 from shallow.compute.case import Case, Machine
-from shallow.compute.methods import METHODS
+from shallow.compute.methods import METHODS, load_method
 
 __all__ = ["Choice", "Offer", "choose", "explain"]
 
@@ -63,13 +63,26 @@ def explain(case: Case, steps: int, machine: Machine | None = None, method: str 
         close = difflib.get_close_matches(method, METHODS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"method {method!r} is unknown, known are {', '.join(METHODS)}{hint}")
-    offers = tuple(sorted((_offer(name, case, here, steps) for name in METHODS), key=lambda o: o.seconds))
+    offers = [_offer(name, case, here, steps) for name in METHODS]
+    offers = _ask(offers, case, method)
+    ranked = tuple(sorted(offers, key=lambda offer: offer.seconds))
     if method is None:
-        return Choice(offers[0].method, offers)
-    refusal = next(offer.refusal for offer in offers if offer.method == method)
+        return Choice(ranked[0].method, ranked)
+    refusal = next(offer.refusal for offer in ranked if offer.method == method)
     if refusal:
         raise ValueError(f"method {method!r} refuses: {refusal}")
-    return Choice(method, offers)
+    return Choice(method, ranked)
+
+
+def _ask(offers: list[Offer], case: Case, method: str | None) -> list[Offer]:
+    """The offers after the method about to be taken was asked itself; only then is its module loaded."""
+    while True:
+        taken = method or min(offers, key=lambda offer: offer.seconds).method
+        index = next(i for i, offer in enumerate(offers) if offer.method == taken)
+        refusal = offers[index].refusal or load_method(taken).refuses(case)
+        if refusal is None or offers[index].refusal:
+            return offers
+        offers = [*offers[:index], Offer(taken, math.inf, refusal), *offers[index + 1 :]]
 
 
 def choose(case: Case, steps: int, machine: Machine | None = None, method: str | None = None) -> str:

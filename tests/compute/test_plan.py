@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ def two_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(capabilities, "CAPABILITIES", {"numpy": slow, "fast": fast})
     monkeypatch.setattr(plan, "METHODS", {"numpy": "", "fast": ""})
+    monkeypatch.setattr(plan, "load_method", lambda name: SimpleNamespace(refuses=lambda case: None))
 
 
 @pytest.mark.usefixtures("two_methods")
@@ -57,6 +59,30 @@ def test_a_forced_method_is_taken_or_refused_in_words() -> None:
         plan.choose(case(loss="hinge"), 1, Machine(1), method="fast")
     with pytest.raises(ValueError, match="did you mean 'numpy'"):
         plan.choose(case(), 1, Machine(1), method="numpie")
+
+
+@pytest.mark.usefixtures("two_methods")
+def test_a_method_may_refuse_for_reasons_no_table_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"numpy": None, "fast": "its compiler is off"}
+    monkeypatch.setattr(plan, "load_method", lambda name: SimpleNamespace(refuses=lambda case: answers[name]))
+    choice = plan.explain(case(), 10**9, Machine(1))
+    assert choice.method == "numpy"
+    assert "fast: refuses: its compiler is off" in str(choice)
+    with pytest.raises(ValueError, match="compiler is off"):
+        plan.choose(case(), 1, Machine(1), method="fast")
+
+
+@pytest.mark.usefixtures("two_methods")
+def test_only_the_method_that_is_taken_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+
+    def load(name: str) -> SimpleNamespace:
+        loaded.append(name)
+        return SimpleNamespace(refuses=lambda case: None)
+
+    monkeypatch.setattr(plan, "load_method", load)
+    assert plan.choose(case(), 10, Machine(1)) == "numpy"
+    assert loaded == ["numpy"]
 
 
 def test_the_choice_is_the_same_every_time() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -359,3 +361,14 @@ def test_the_plan_is_explained_for_a_network() -> None:
     assert choice.method == run.method
     assert f"-> {run.method}: about" in str(choice)
     assert {"python", "numpy"} <= set(run.versions)
+
+
+def test_a_small_run_loads_neither_numba_nor_scipy() -> None:
+    code = (
+        "import sys, shallow\n"
+        "net, prob = shallow.Network([[1.0]], [1.0]), shallow.Problem([[1.0]], [2.0])\n"
+        "run = shallow.train(net, prob, shallow.GradientDescent(0.1, 0.1), steps=5, record='loss')\n"
+        "print(run.method, sorted({'numba', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "numpy []"

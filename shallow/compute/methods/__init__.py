@@ -14,6 +14,7 @@ __all__ = ["METHODS", "load_method"]
 METHODS: Mapping[str, str] = MappingProxyType(
     {
         "numpy": "shallow.compute.methods.numpy_steps:METHOD",
+        "numba": "shallow.compute.methods.numba_steps:METHOD",
     }
 )
 
