@@ -101,9 +101,10 @@ test_error.__test__ = False  # type: ignore[attr-defined]  # not a test, whateve
 def norm(array: np.ndarray[Any, Any]) -> float:
     """The Euclidean norm of all entries in float64, without overflow or underflow."""
     flat = np.asarray(array, dtype=np.float64).ravel()
+    square = float(np.dot(flat, flat))
+    if 1e-280 < square < 1e300:
+        return math.sqrt(square)
     largest = float(np.abs(flat).max())
-    if 1e-140 < largest < 1e140:
-        return math.sqrt(float(np.dot(flat, flat)))
     if largest == 0 or not math.isfinite(largest):
         return largest
     scaled = flat / largest

@@ -114,7 +114,7 @@ def test_a_frame_shows_the_outputs_of_its_own_weights(method: str) -> None:
 def test_whole_trajectories_agree_with_numpy_relative_to_the_labels(method: str) -> None:
     case, steps = batch(rate=0.05), 60
     ours, theirs = frame_after(method, case, steps), frame_after("numpy", case, steps)
-    # Each step errs by (n + m + d) eps of the outputs, |f| <= 10 ||y|| here; small steps stretch that by O(1).
+    # A step errs by (n + m + d) eps of the outputs, |f| <= 10 ||y|| here; small steps stretch it by O(1).
     bound = 10 * steps * (case.n + case.m + case.d) * float(np.finfo(float).eps)
     for b in range(case.batch):
         assert np.abs(ours.outputs[b] - theirs.outputs[b]).max() <= bound * np.linalg.norm(case.y[b])
