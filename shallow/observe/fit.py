@@ -101,7 +101,8 @@ test_error.__test__ = False  # type: ignore[attr-defined]  # not a test, whateve
 def norm(array: np.ndarray[Any, Any]) -> float:
     """The Euclidean norm of all entries in float64, without overflow or underflow."""
     flat = np.asarray(array, dtype=np.float64).ravel()
-    square = float(np.dot(flat, flat))
+    with np.errstate(over="ignore"):
+        square = float(np.dot(flat, flat))
     if 1e-280 < square < 1e300:
         return math.sqrt(square)
     largest = float(np.abs(flat).max())
