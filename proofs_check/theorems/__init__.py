@@ -20,14 +20,14 @@ _TABLE: dict[str, str] = {
     "du2019/flow-explicit": "du2019.du2019_flow:FLOW",
     "du2019/lemma-3.1": "du2019.du2019_gram:GRAM",
     "du2019/lemma-3.2": "du2019.du2019_flips:FLIPS",
-    "du2019/lemma-3.3": "du2019.du2019_flow:TRAVEL",
+    "du2019/lemma-3.3": "du2019.du2019_travel:TRAVEL",
     "arora2019/theorem-4.1": "arora2019.arora2019_spectrum:NORM",
     "arora2019/per-eigenvector": "arora2019.arora2019_spectrum:MODES",
     "certificates/cert-a": "certificates.lazy:FIRST_LAYER",
     "certificates/cert-b": "certificates.lazy:BOTH_LAYERS",
     "certificates/cert-b-gd": "certificates.descent:DESCENT",
     "certificates/cert-f": "certificates.features:FEATURES",
-    "certificates/cert-f-integrated": "certificates.features:INTEGRATED",
+    "certificates/cert-f-integrated": "certificates.features_integrated:INTEGRATED",
     "certificates/lmin-1": "certificates.lmin:STATEMENT",
 }
 

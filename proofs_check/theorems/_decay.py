@@ -12,7 +12,7 @@ from shallow.setting.arrays import host
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 
-__all__ = ["EPS", "decay_claim", "evaluated", "horizon", "log_factor", "rounding_error"]
+__all__ = ["EPS", "at_most_along", "decay_claim", "evaluated", "horizon", "log_factor", "rounding_error"]
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -33,7 +33,7 @@ def log_factor(fraction: float) -> float:
 
 def evaluated(residual: Matrix) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which records count: not the first, and none under the rounding floor. A NaN counts (and fails)."""
-    keep = ~(residual <= _FLOOR * residual[0])
+    keep: np.ndarray[Any, np.dtype[np.bool_]] = ~(residual <= _FLOOR * residual[0])
     keep[0] = False
     return keep
 
@@ -75,4 +75,22 @@ def decay_claim(
         index_name=index_name,
         unit="residual norm",
         log_scale=True,
+    )
+
+
+def at_most_along(
+    name: str, index_name: str, index: Matrix, observed: Matrix, upper: float, error: float | Matrix
+) -> Claim:
+    """How far weights have gone, under one bound at every index; any finite bound says something."""
+    return Claim(
+        name=name,
+        index=index,
+        observed=observed,
+        lower=-math.inf,
+        upper=upper,
+        trivial=math.nan,
+        numerical_error=error,
+        comparison=Comparison.UPPER,
+        index_name=index_name,
+        unit="weight",
     )

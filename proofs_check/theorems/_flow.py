@@ -1,4 +1,4 @@
-"""A gradient flow as evidence: the flow itself, and a descent run beside it for what the flow does not record."""
+"""A gradient flow as evidence, with a descent run beside it for what the flow does not record."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ def follow(
     max_steps: int,
     beside: tuple[str, ...] = (),
 ) -> FlowEvidence:
-    """Follow the flow for ``time``, or for as long as ``max_steps`` Euler steps of 1/(10 lambda_max) reach."""
+    """Follow the flow for ``time``, or for as far as ``max_steps`` steps of 1/(10 lambda_max) reach."""
     steepest = float(largest_eigenvalue(empirical_ntk(network, problem.X, rate_W, rate_a)))
     longest = _FRACTION / steepest if steepest > 0 else time
-    steps = min(max(math.ceil(time / longest), _POINTS), max_steps)
-    steps = max(_POINTS, steps // _POINTS * _POINTS)
+    steps = math.ceil(min(math.ceil(time / longest), max_steps) / _POINTS) * _POINTS
     step = min(longest, time / steps)
     try:
         path = flow(

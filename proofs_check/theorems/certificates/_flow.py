@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from proofs_check.statement import Claim, Comparison
-from proofs_check.theorems._decay import decay_claim, evaluated, horizon, rounding_error
+from proofs_check.statement import Claim
+from proofs_check.theorems._decay import at_most_along, decay_claim, evaluated, horizon, rounding_error
 from proofs_check.theorems._flow import FlowEvidence, follow
 from proofs_check.theorems.certificates._pieces import TwoLayers
 
@@ -30,25 +29,15 @@ def follow_both(instance: TwoLayers, decay: float) -> FlowEvidence:
 def flow_claims(
     instance: TwoLayers, evidence: FlowEvidence, *, decay: float, reach_W: float, reach_a: float
 ) -> Sequence[Claim]:
-    """||r(t)|| <= exp(-decay t) r_0, ||W - W_0||_F <= reach_W, ||a - a_0|| <= reach_a; frozen layers are left out."""
+    """||r(t)|| <= exp(-decay t) r_0, and how far each layer that is trained can go."""
     path = evidence.path
     residual = path.series["residual_norm"]
     rounding = rounding_error(instance.network, instance.problem, int(evidence.run.steps[-1]))
     keep = evaluated(residual)
 
     def within(name: str, series: str, bound: float) -> Claim:
-        return Claim(
-            name=name,
-            index=path.time[keep],
-            observed=path.series[series][keep],
-            lower=-math.inf,
-            upper=bound,
-            trivial=math.nan,
-            numerical_error=(2 * path.series_error[series] + rounding)[keep],
-            comparison=Comparison.UPPER,
-            index_name="time",
-            unit="weight",
-        )
+        error = (2 * path.series_error[series] + rounding)[keep]
+        return at_most_along(name, "time", path.time[keep], path.series[series][keep], bound, error)
 
     claims = [
         decay_claim(

@@ -1,13 +1,13 @@
 """What the certificates share: two trained layers at their own rates, and the quantities of the short path.
 
-Write s0 and ||J|| for the extreme singular values of the rate-scaled Jacobian [sqrt(rate_W) J_W, sqrt(rate_a) J_a]
-at the start, r0 for the residual norm there. Along a rate-scaled path of length B the Jacobian moves by at most
-sqrt(E_W^2 + E_a^2), with
+Write s0 and ||J|| for the extreme singular values of the rate-scaled Jacobian [sqrt(eta_W) J_W,
+sqrt(eta_a) J_a] at the start, r0 for the residual norm there. Along a rate-scaled path of length B the
+Jacobian moves by at most sqrt(E_W^2 + E_a^2), with
 
-    E_W = sqrt(rate_W) scale ||X|| (sqrt(rate_a) B + sqrt(A(sqrt(rate_W) B))),   E_a = sqrt(rate_W rate_a) scale ||X|| B
+    E_W = sqrt(eta_W) s ||X|| (sqrt(eta_a) B + sqrt(A(sqrt(eta_W) B))),   E_a = sqrt(eta_W eta_a) s ||X|| B
 
-and A(R) the flip energy: the most sum_r a_r^2 over neurons whose pattern on one sample a change of W by R in
-Frobenius norm can flip. (Schur's bound on Khatri-Rao products, and relu is 1-Lipschitz.)
+and A(R) the flip energy: the most sum_r a_r^2 over neurons whose pattern on one sample a change of W by R
+in Frobenius norm can flip. (Schur's bound on Khatri-Rao products, and relu is 1-Lipschitz.)
 """
 
 from __future__ import annotations
@@ -31,17 +31,28 @@ from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 from shallow.setting.streams import Streams
 
-__all__ = ["SOURCE_TITLE", "SYMBOLS", "TwoLayers", "closeness", "draw_two_layers", "dying_neuron", "flip_energy", "source", "start_hypothesis"]
+__all__ = [
+    "NOT_RAZBOROV",
+    "SYMBOLS",
+    "TwoLayers",
+    "closeness",
+    "draw_two_layers",
+    "dying_neuron",
+    "flip_energy",
+    "source",
+    "start_hypothesis",
+]
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
-SOURCE_TITLE = "Convergence certificates with explicit constants for two trained layers"
+_TITLE = "Convergence certificates with explicit constants for two trained layers"
+NOT_RAZBOROV = "this is Razborov's setting (arXiv:2212.02323), not his theorem, whose text has not been read"
 
 SYMBOLS = {
     "n, d, m": "samples, inputs, neurons",
     "s": "the scale in front of the sum over neurons",
     "r": "the residual f - y; r_0 at the start",
     "eta_W, eta_a": "the rates of the first and second layer",
-    "s_0": "smallest singular value of the rate-scaled Jacobian at the start; s_0^2 = lambda_min(eta_W H_W + eta_a H_a)",
+    "s_0": "s_0^2 = lambda_min(eta_W H_W + eta_a H_a) at the start",
     "A(R)": "flip energy: most sum of a_r^2 over neurons that moving W by R can flip on one sample",
 }
 
@@ -63,7 +74,7 @@ _EIGENVECTORS: Mapping[str, int] = MappingProxyType({"bottom-eigenvector": 0, "t
 
 def source(item: str) -> Source:
     """Derived for this laboratory; no paper's text."""
-    return Source(authors="derived here", title=SOURCE_TITLE, year=2025, item=item)
+    return Source(authors="derived here", title=_TITLE, year=2025, item=item)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +142,7 @@ def two_layers(parameters: Any, problem: Problem, network: Network) -> TwoLayers
 
 
 def dying_neuron(parameters: Any, streams: Streams, problem: Problem | None) -> TwoLayers:
-    """One neuron w = 1, a = 1.2 on x = 1 with label -1/2: w falls below 0 while a > 0, the residual stays at 1/2.
+    """One neuron w = 1, a = 1.2 on x = 1 with label -1/2: w falls below 0 before a; the residual stays 1/2.
 
     At equal rates the flow keeps a^2 - w^2 = 0.44, so a cannot reach 0 first.
     """
@@ -173,5 +184,7 @@ def start_hypothesis(instance: TwoLayers) -> Hypothesis:
     """s0 > 0: the tangent kernel at the start is not singular."""
     text = f"lambda_min(eta_W H_W + eta_a H_a) = {instance.smallest**2:.3g} > 0 at the start"
     if instance.smallest == 0:
-        text = "the tangent kernel at the start is singular (s_0 = 0): parallel rows, or too few active neurons"
+        text = (
+            "the tangent kernel at the start is singular (s_0 = 0): parallel rows or too few active neurons"
+        )
     return Hypothesis.fact("start", text, instance.smallest > 0, "s_0")

@@ -1,28 +1,27 @@
 """CERT-A and CERT-B: the flow stays close to its tangent model for as long as its path is short.
 
-Proof. While the smallest singular value of the rate-scaled Jacobian stays above s0/2,
--d||r||/dt = ||J^T r||^2/||r|| >= (s0/2) ||J^T r||, so the path is at most B = 2 r0/s0; on a path of that length the
-Jacobian moves by at most sqrt(E_W^2 + E_a^2) <= s0/2, which keeps it so. CERT-A is CERT-B with eta_a = 0.
+Proof. While the smallest singular value of the rate-scaled Jacobian stays above s0/2, -d||r||/dt = ||J^T
+r||^2/||r|| >= (s0/2) ||J^T r||, so the path is at most B = 2 r0/s0; on a path of that length the Jacobian
+moves by at most sqrt(E_W^2 + E_a^2) <= s0/2, which keeps it so. CERT-A is CERT-B with eta_a = 0.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Mutant, Requirement, Statement
+from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Requirement, Statement
 from proofs_check.theorems._flow import FlowEvidence
-from proofs_check.theorems._mutation import tightened, without
+from proofs_check.theorems._inequalities import at_most
 from proofs_check.theorems.certificates._flow import flow_claims, follow_both
+from proofs_check.theorems.certificates._mutants import lazy_mutants
 from proofs_check.theorems.certificates._pieces import (
     SYMBOLS,
     TwoLayers,
     closeness,
     draw_two_layers,
-    dying_neuron,
     source,
     start_hypothesis,
 )
@@ -51,21 +50,18 @@ def _length(instance: TwoLayers) -> float:
 
 
 def _hypotheses(instance: TwoLayers) -> list[Hypothesis]:
+    text = "sqrt(E_W^2 + E_a^2) <= s_0/2 on a path of length 2 r_0/s_0"
+    moved = closeness(instance, _length(instance))
     return [
         start_hypothesis(instance),
-        Hypothesis.inequality(
-            "closeness",
-            "sqrt(E_W^2 + E_a^2) <= s_0/2 on a path of length 2 r_0/s_0",
-            variable="sqrt(E_W^2 + E_a^2)",
-            have=closeness(instance, _length(instance)),
-            sense="<=",
-            need=instance.smallest / 2,
-        ),
+        at_most("closeness", text, "sqrt(E_W^2 + E_a^2)", moved, instance.smallest / 2),
     ]
 
 
 def _first_hypotheses(instance: TwoLayers) -> list[Hypothesis]:
-    frozen = Hypothesis.fact("frozen", "eta_a = 0: the first layer alone is trained", instance.rate_a == 0, "eta_a")
+    frozen = Hypothesis.fact(
+        "frozen", "eta_a = 0: the first layer alone is trained", instance.rate_a == 0, "eta_a"
+    )
     return [frozen, *_hypotheses(instance)]
 
 
@@ -86,31 +82,6 @@ def _claims(instance: TwoLayers, evidence: FlowEvidence) -> Sequence[Claim]:
         reach_W=math.sqrt(instance.rate_W) * reach,
         reach_a=math.sqrt(instance.rate_a) * reach,
     )
-
-
-def _mutants(statement: Statement) -> list[Mutant]:
-    quick = statement.presets["quick"]
-    bottom = dataclasses.replace(quick, labels="bottom-eigenvector", label_scale=1e-4)
-    return [
-        Mutant(
-            "tightened",
-            "labels along the bottom eigenvector decay by exp(-s_0^2 t) and no faster",
-            tightened(statement, 1.25 * 4.0),
-            bottom,
-        ),
-        Mutant(
-            "without closeness",
-            "a neuron with a > 0 that must lower its output dies first",
-            dataclasses.replace(without(statement, "closeness"), instance=dying_neuron),
-            dataclasses.replace(quick, rate_W=1.0),
-        ),
-        Mutant(
-            "mean loss",
-            "the loss is the sum over samples; on their mean the flow is n times slower, not faster",
-            tightened(statement, lambda instance: float(instance.problem.n), name="mean-loss"),
-            dataclasses.replace(bottom, n=10),
-        ),
-    ]
 
 
 _SHIFT = (
@@ -138,30 +109,36 @@ def _statement(key: str, title: str, item: str, **parts: Any) -> Statement:
         evidence=_evidence,
         claims=_claims,
         run=lambda instance, evidence: evidence.run,
-        constants=(Constant("2", "path", 2.0), Constant("1/2", "closeness", 0.5), Constant("1/4", "decay", 0.25)),
+        constants=(
+            Constant("2", "path", 2.0),
+            Constant("1/2", "closeness", 0.5),
+            Constant("1/4", "decay", 0.25),
+        ),
         requirement=lambda instance: Requirement(decay=_decay(instance), note="of ||r|| in unit time"),
-        notes=("this is Razborov's setting (arXiv:2212.02323), not his theorem, whose text has not been read",),
+        notes=(
+            "this is Razborov's setting (arXiv:2212.02323), not his theorem, whose text has not been read",
+        ),
         **parts,
     )
 
 
-BOTH_LAYERS = _statement(
+BOTH_LAYERS: Statement = _statement(
     "certificates/cert-b",
     "The flow on both layers at different rates converges (CERT-B)",
     "CERT-B",
     presets={"quick": Parameters(), "full": Parameters(n=20, d=200, m=20000)},
     hypotheses=_hypotheses,
-    mutants=lambda: _mutants(BOTH_LAYERS),
+    mutants=lambda: lazy_mutants(BOTH_LAYERS),
 )
 
-FIRST_LAYER = _statement(
+FIRST_LAYER: Statement = _statement(
     "certificates/cert-a",
     "The flow on the first layer converges (CERT-A)",
     "CERT-A",
     presets={
-        "quick": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.002),
-        "full": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.002, n=20, d=200, m=20000),
+        "quick": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.001, m=1000),
+        "full": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.001, n=20, d=200, m=20000),
     },
     hypotheses=_first_hypotheses,
-    mutants=lambda: _mutants(FIRST_LAYER),
+    mutants=lambda: lazy_mutants(FIRST_LAYER),
 )

@@ -1,7 +1,8 @@
 """LMIN-1: the first layer's kernel of a wide network is positive from the start, with every constant.
 
-Proof. H_W(0) = (1/m) sum_r Z_r with independent 0 <= Z_r <= ||X||^2 I and mean H^infty. Tropp's matrix Chernoff bound gives
-P(lambda_min(H_W(0)) <= (1 - e) lambda0) <= n exp(-e^2 m lambda0/(2 ||X||^2)), and e = 1/2 the width below.
+Proof. H_W(0) = (1/m) sum_r Z_r with independent 0 <= Z_r <= ||X||^2 I and mean H^infty. Tropp's matrix
+Chernoff bound gives P(lambda_min(H_W(0)) <= (1 - e) lambda0) <= n exp(-e^2 m lambda0/(2 ||X||^2)); e =
+1/2 is used.
 """
 
 from __future__ import annotations
@@ -13,9 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Mutant, Probability, Requirement, Statement
+from proofs_check.statement import (
+    Claim,
+    Constant,
+    Grade,
+    Hypothesis,
+    Mutant,
+    Probability,
+    Requirement,
+    Statement,
+)
 from proofs_check.theorems._decay import EPS
 from proofs_check.theorems._first_layer import FirstLayer, draw_first_layer
+from proofs_check.theorems._inequalities import at_least
 from proofs_check.theorems._mutation import tightened, without
 from proofs_check.theorems.certificates._pieces import SYMBOLS, source
 from shallow.exact.ntk import empirical_ntk
@@ -57,14 +68,7 @@ def _hypotheses(instance: FirstLayer) -> list[Hypothesis]:
     positive = f"lambda0 = {instance.lambda0:.3g} > 0: no two rows are parallel, none is 0"
     return [
         Hypothesis.fact("lambda0", positive, instance.lambda0 > 0, "X"),
-        Hypothesis.inequality(
-            "width",
-            "m >= 8 (||X||^2/lambda0) ln(n/delta)",
-            variable="m",
-            have=instance.network.m,
-            sense=">=",
-            need=_width(instance),
-        ),
+        at_least("width", "m >= 8 (||X||^2/lambda0) ln(n/delta)", "m", instance.network.m, _width(instance)),
     ]
 
 
@@ -72,7 +76,9 @@ def _claims(instance: FirstLayer, evidence: None) -> Sequence[Claim]:
     H = np.asarray(empirical_ntk(instance.network, instance.problem.X, rate_W=1.0, rate_a=0.0))
     error = (instance.network.m + instance.problem.d + instance.n) * EPS * float(np.linalg.norm(H))
     smallest, floor = float(np.linalg.eigvalsh(H)[0]), instance.lambda0 / 2
-    return [Claim.from_arrays("lambda_min(H_W(0))", smallest, lower=floor, trivial=0.0, numerical_error=error)]
+    return [
+        Claim.from_arrays("lambda_min(H_W(0))", smallest, lower=floor, trivial=0.0, numerical_error=error)
+    ]
 
 
 def _mutants() -> list[Mutant]:
@@ -99,7 +105,7 @@ def _mutants() -> list[Mutant]:
     ]
 
 
-STATEMENT = Statement(
+STATEMENT: Statement = Statement(
     key="certificates/lmin-1",
     title="The first layer's kernel starts above half of its limit's smallest eigenvalue (LMIN-1)",
     kind="lemma",

@@ -49,7 +49,7 @@ def descent_mutants(statement: Statement) -> list[Mutant]:
 
 def flow_mutants(statement: Statement) -> list[Mutant]:
     """Of the flow with explicit constants."""
-    quick = statement.presets["quick"]
+    quick = dataclasses.replace(statement.presets["quick"], label_scale=0.05, m=6676)
     return [
         Mutant(
             "tightened",
@@ -85,14 +85,14 @@ def travel_mutants(statement: Statement) -> list[Mutant]:
             "exp(-lambda0 t/2) integrates to 2/lambda0; at n = 1 about half of the networks travel further",
             tightened(statement, 2.0, name="without-the-factor-2", place=1),
             single,
-            trials=16,
+            trials=10,
         ),
         Mutant(
             "kernel not bounded below",
             "with one neuron some sample is inactive, and its residual never moves",
             without(statement, "kernel"),
             dataclasses.replace(quick, m=1),
-            trials=16,
+            trials=10,
         ),
         Mutant(
             "norm for its square",

@@ -14,6 +14,7 @@ import numpy as np
 from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Probability, Requirement, Statement
 from proofs_check.theorems._decay import decay_claim, horizon, log_factor, rounding_error
 from proofs_check.theorems._first_layer import FirstLayer, draw_first_layer, sphere_hypotheses
+from proofs_check.theorems._inequalities import order_at_least, order_at_most
 from proofs_check.theorems.du2019._mutants import descent_mutants
 from proofs_check.theorems.du2019._source import SYMBOLS, source
 from shallow.setting.initialization import ntk_signs
@@ -54,21 +55,13 @@ def _width(instance: FirstLayer) -> float:
 
 
 def _hypotheses(instance: FirstLayer) -> list[Hypothesis]:
-    largest = float(np.max(np.abs(instance.problem.y)))
+    m, largest = instance.network.m, float(np.max(np.abs(instance.problem.y)))
+    unit = instance.lambda0 / instance.n**2
     return [
         *sphere_hypotheses(instance),
-        Hypothesis.inequality(
-            "labels", "|y_i| <= C for a constant C", variable="max |y_i|", have=largest, sense="<=", need=1.0,
-            up_to_constant=True,
-        ),
-        Hypothesis.inequality(
-            "width", "m = Omega(n^6/(lambda0^4 delta^3))", variable="m", have=instance.network.m, sense=">=",
-            need=_width(instance), up_to_constant=True,
-        ),
-        Hypothesis.inequality(
-            "step", "eta = O(lambda0/n^2)", variable="eta", have=_step(instance), sense="<=",
-            need=instance.lambda0 / instance.n**2, up_to_constant=True,
-        ),
+        order_at_most("labels", "|y_i| <= C for a constant C", "max |y_i|", largest, 1.0),
+        order_at_least("width", "m = Omega(n^6/(lambda0^4 delta^3))", "m", m, _width(instance)),
+        order_at_most("step", "eta = O(lambda0/n^2)", "eta", _step(instance), unit),
     ]
 
 
@@ -111,7 +104,7 @@ def _requirement(instance: FirstLayer) -> Requirement:
     )
 
 
-STATEMENT = Statement(
+STATEMENT: Statement = Statement(
     key="du2019/theorem-4.1",
     title="Gradient descent on a wide first layer converges linearly",
     kind="theorem",

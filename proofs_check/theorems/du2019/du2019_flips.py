@@ -12,6 +12,7 @@ import numpy as np
 
 from proofs_check.statement import Claim, Grade, Hypothesis, Probability, Quantifier, Statement
 from proofs_check.theorems._first_layer import FirstLayer, sphere_hypotheses
+from proofs_check.theorems._inequalities import at_least, at_most
 from proofs_check.theorems.du2019._mutants import flip_mutants
 from proofs_check.theorems.du2019._source import SYMBOLS, source
 from proofs_check.theorems.du2019._start import DELTAS, TRIALS, Parameters, draw_start, rounding, start_kernel
@@ -31,16 +32,11 @@ def _radius(instance: FirstLayer) -> float:
 
 def _flip_hypotheses(instance: FirstLayer) -> list[Hypothesis]:
     smallest = float(np.linalg.eigvalsh(start_kernel(instance))[0])
+    gram, radius = "lambda_min(H(0)) >= 3 lambda0/4 (Lemma 3.1)", "R <= sqrt(2 pi) delta lambda0/(16 n^2)"
     return [
         *sphere_hypotheses(instance),
-        Hypothesis.inequality(
-            "gram", "lambda_min(H(0)) >= 3 lambda0/4 (Lemma 3.1)", variable="lambda_min(H(0))",
-            have=smallest, sense=">=", need=3 * instance.lambda0 / 4,
-        ),
-        Hypothesis.inequality(
-            "radius", "R <= sqrt(2 pi) delta lambda0/(16 n^2)", variable="R",
-            have=_radius(instance), sense="<=", need=_largest_radius(instance),
-        ),
+        at_least("gram", gram, "lambda_min(H(0))", smallest, 3 * instance.lambda0 / 4),
+        at_most("radius", radius, "R", _radius(instance), _largest_radius(instance)),
     ]
 
 
@@ -68,7 +64,7 @@ def _proved(name: str, observed: float, **sides: float) -> Claim:
     return Claim.from_arrays(name, observed, quantifier=Quantifier.PROVED, **sides)  # type: ignore[arg-type]
 
 
-FLIPS = Statement(
+FLIPS: Statement = Statement(
     key="du2019/lemma-3.2",
     title="Weights that stay near their start flip few patterns",
     kind="lemma",

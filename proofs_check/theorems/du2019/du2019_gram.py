@@ -12,6 +12,7 @@ import numpy as np
 
 from proofs_check.statement import Claim, Grade, Hypothesis, Probability, Requirement, Statement
 from proofs_check.theorems._first_layer import FirstLayer, sphere_hypotheses
+from proofs_check.theorems._inequalities import at_least
 from proofs_check.theorems.du2019._mutants import gram_mutants
 from proofs_check.theorems.du2019._source import SYMBOLS, gram_width, source
 from proofs_check.theorems.du2019._start import DELTAS, TRIALS, Parameters, draw_start, rounding, start_kernel
@@ -28,7 +29,7 @@ def _gram_hypotheses(instance: FirstLayer) -> list[Hypothesis]:
     text = "m >= 8 n^2 ln(2 n^2/delta)/lambda0^2"
     return [
         *sphere_hypotheses(instance),
-        Hypothesis.inequality("width", text, variable="m", have=instance.network.m, sense=">=", need=need),
+        at_least("width", text, "m", instance.network.m, need),
     ]
 
 
@@ -44,7 +45,7 @@ def _gram_claims(instance: FirstLayer, evidence: None) -> Sequence[Claim]:
     ]
 
 
-GRAM = Statement(
+GRAM: Statement = Statement(
     key="du2019/lemma-3.1",
     title="The kernel of a wide network starts near its mean",
     kind="lemma",
