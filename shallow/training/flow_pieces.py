@@ -141,9 +141,7 @@ def expand(setting: Setting, layer: Layer, W: Array, a: Array, order: int, modes
     return series
 
 
-def _expand_linear(
-    setting: Setting, layer: Layer, W: Array, a: Array, order: int, modes: Modes
-) -> Series:
+def _expand_linear(setting: Setting, layer: Layer, W: Array, a: Array, order: int, modes: Modes) -> Series:
     amplitudes = np.exp(-modes.values * modes.age) * modes.amplitudes
     factors = np.empty((order + 1, amplitudes.size))
     factors[0] = amplitudes

@@ -43,11 +43,6 @@ class Member:
         self.reference: Snapshot | None = None
 
     @staticmethod
-    def begin(model: Model, problem: Problem, rule: GradientDescent, request: Request, at: At) -> Member:
-        """A run at its start."""
-        return Member(model, problem, rule, request, at)
-
-    @staticmethod
     def resume(run: Trajectory, request: Request, at: At) -> Member:
         """A run that goes on from where ``run`` stands; ``request`` may bring back a user's own functions.
 

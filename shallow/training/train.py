@@ -159,7 +159,7 @@ def train_many(
     known = {id(problem): problem_on_host(problem) for problem in given}
     shared = [known[id(problem)] for problem in given]
     request, last = read_record(record), read_steps(steps)
-    members = [Member.begin(model, problem, rule, request, at) for model, problem in zip(models, shared)]
+    members = [Member(model, problem, rule, request, at) for model, problem in zip(models, shared)]
     points = recording_steps(at, 0, last)
     groups: dict[tuple[object, ...], list[Member]] = {}
     for member in members:

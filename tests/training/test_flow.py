@@ -123,20 +123,23 @@ def test_float32_is_followed_in_float64() -> None:
     assert np.array_equal(run.initial.W, narrow.W.astype(np.float64))
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"time": 0.0}, "time is 0.0"),
-    ({"time": math.nan}, "time is nan"),
-    ({"time": 1.0, "rate_W": -1.0}, "rate_W is -1.0"),
-    ({"time": 1.0, "rate_a": math.inf}, "rate_a is inf"),
-    ({"time": 1.0, "at": [0.5, 0.5]}, "at must be increasing"),
-    ({"time": 1.0, "at": [2.0]}, "between 0 and 1.0"),
-    ({"time": 1.0, "at": []}, "at must be"),
-    ({"time": 1.0, "record": ("colour",)}, "series 'colour' is unknown"),
-    ({"time": 1.0, "method": "magic"}, "flow method 'magic' is unknown"),
-    ({"time": 1.0, "loss": "cubic"}, "loss 'cubic' is unknown"),
-    ({"time": 1.0, "loss": "hinge", "method": "exact"}, "follows the squared loss"),
-    ({"time": 1.0, "method": "euler-pair", "step_fraction": 2.0}, "step_fraction is 2.0"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"time": 0.0}, "time is 0.0"),
+        ({"time": math.nan}, "time is nan"),
+        ({"time": 1.0, "rate_W": -1.0}, "rate_W is -1.0"),
+        ({"time": 1.0, "rate_a": math.inf}, "rate_a is inf"),
+        ({"time": 1.0, "at": [0.5, 0.5]}, "at must be increasing"),
+        ({"time": 1.0, "at": [2.0]}, "between 0 and 1.0"),
+        ({"time": 1.0, "at": []}, "at must be"),
+        ({"time": 1.0, "record": ("colour",)}, "series 'colour' is unknown"),
+        ({"time": 1.0, "method": "magic"}, "flow method 'magic' is unknown"),
+        ({"time": 1.0, "loss": "cubic"}, "loss 'cubic' is unknown"),
+        ({"time": 1.0, "loss": "hinge", "method": "exact"}, "follows the squared loss"),
+        ({"time": 1.0, "method": "euler-pair", "step_fraction": 2.0}, "step_fraction is 2.0"),
+    ],
+)
 def test_what_cannot_be_followed_is_said_in_one_sentence(changes: dict[str, object], message: str) -> None:
     network, problem = _instance()
     with pytest.raises(ValueError, match=message):

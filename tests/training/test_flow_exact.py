@@ -98,9 +98,7 @@ def test_filippovs_rule_for_one_kink() -> None:
         (([-1.0, 0.0], 1.0, 0.0), 1),  # repels, and the plus side is faster
     ]
     for (r, sign, prefer), share in decide:
-        found = choose_sides(
-            lines, X[:2], np.array(r), D_off, np.array([0]), np.array([prefer]), 0.0, sign
-        )
+        found = choose_sides(lines, X[:2], np.array(r), D_off, np.array([0]), np.array([prefer]), 0.0, sign)
         assert found is not None
         assert found.share.tolist() == [share]
         assert not found.slides[0]
@@ -121,9 +119,7 @@ def test_a_repelling_kink_branches_and_says_so() -> None:
 def test_layers_exchange_what_unequal_rates_conserve(seed: int, slope: float, rate_a: float) -> None:
     network, problem = _instance(seed, 4, 2, 3, slope)
     run = flow(network, problem, rate_W=0.7, rate_a=rate_a, time=2.0, at=[2.0])
-    start, end = (
-        0.7 * net.a**2 - rate_a * np.sum(net.W**2, axis=1) for net in (run.initial, run.network)
-    )
+    start, end = (0.7 * net.a**2 - rate_a * np.sum(net.W**2, axis=1) for net in (run.initial, run.network))
     if rate_a == 0.0:
         assert np.array_equal(run.initial.a, run.network.a)
     size = max(np.linalg.norm(run.network.W), np.linalg.norm(network.W), np.linalg.norm(network.a))
@@ -214,10 +210,18 @@ def test_antipodal_samples_share_one_kink_and_switch_oppositely() -> None:
     assert _gap(exact.network, pair.network) <= 4 * pair.error[-1] + 1e-12
 
 
-@pytest.mark.parametrize(("seed", "n", "d", "m", "slope", "rate_a"), [
-    (1, 5, 3, 4, 0.0, 1.0), (2, 6, 3, 5, 0.3, 0.1), (3, 6, 2, 4, 0.0, 0.0), (4, 4, 6, 3, 0.1, 1.0),
-    (5, 7, 2, 5, -0.3, 0.5), (6, 1, 3, 4, 0.0, 1.0), (7, 6, 3, 1, 0.0, 1.0),
-])
+@pytest.mark.parametrize(
+    ("seed", "n", "d", "m", "slope", "rate_a"),
+    [
+        (1, 5, 3, 4, 0.0, 1.0),
+        (2, 6, 3, 5, 0.3, 0.1),
+        (3, 6, 2, 4, 0.0, 0.0),
+        (4, 4, 6, 3, 0.1, 1.0),
+        (5, 7, 2, 5, -0.3, 0.5),
+        (6, 1, 3, 4, 0.0, 1.0),
+        (7, 6, 3, 1, 0.0, 1.0),
+    ],
+)
 def test_exact_flow_and_euler_pairs_agree(
     seed: int, n: int, d: int, m: int, slope: float, rate_a: float
 ) -> None:
