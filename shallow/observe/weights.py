@@ -74,9 +74,11 @@ def _scaled(moved: np.ndarray[Any, Any], rate: float) -> float:
 
 def stable_rank(now: Snapshot, start: Snapshot) -> float:
     """||W||_F^2 / ||W||_2^2, between 1 and min(m, d); 0 for W = 0."""
-    singular = np.linalg.svd(now.W.astype(np.float64), compute_uv=False)
-    if singular[0] == 0:
+    W = now.W.astype(np.float64)
+    largest = float(np.abs(W).max())
+    if largest == 0:
         return 0.0
+    singular = np.linalg.svd(W / largest, compute_uv=False)
     return float(np.sum((singular / singular[0]) ** 2))
 
 
@@ -85,7 +87,8 @@ def balance(now: Snapshot, start: Snapshot) -> float:
 
     For smoothing = 0 and no weight decay the flow conserves every b_k; a step moves it by O(rate_W rate_a).
     """
-    return float(np.abs(_balances(now) - _balances(start)).max())
+    drift = float(np.abs(_balances(now) - _balances(start)).max())
+    return math.inf if math.isnan(drift) else drift  # squares beyond the largest float
 
 
 def _balances(now: Snapshot) -> np.ndarray[Any, Any]:

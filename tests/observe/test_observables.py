@@ -262,12 +262,12 @@ def test_sharpness_is_the_top_of_the_trained_layers_hessian_dense_and_by_lanczos
     assert OBSERVABLES["rate_sharpness"](small, small) == pytest.approx(
         0.3 * np.linalg.eigvalsh(outer)[-1], rel=1e-6
     )
-    network, problem = drawn(n=6, d=10, m=60)
+    network, problem = drawn(n=6, d=9, m=45)
     large = Snapshot.of(network, problem)
     product, size = hessian_product(large), network.W.size
     dense = []
-    for unit in np.eye(size + 60):
-        out = product(unit[:size].reshape(60, 10), unit[size:])
+    for unit in np.eye(size + 45):
+        out = product(unit[:size].reshape(45, 9), unit[size:])
         dense.append(np.concatenate([out[0].ravel(), out[1]]))
     assert OBSERVABLES["sharpness"](large, large) == pytest.approx(np.linalg.eigvalsh(dense)[-1], rel=1e-10)
 

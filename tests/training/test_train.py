@@ -127,6 +127,36 @@ def test_a_problem_that_starts_beyond_all_numbers_has_diverged_at_once() -> None
     assert (run.outcome, run.outcome_step, run.last_step) == (Outcome.DIVERGED, 0, 0)
 
 
+CORNERS = {
+    "duplicates that agree": ([[1.0, 2.0], [1.0, 2.0]], [1.0, 1.0]),
+    "duplicates that conflict": ([[1.0, 2.0], [1.0, 2.0]], [1.0, -1.0]),
+    "antipodal points": ([[1.0, 2.0], [-1.0, -2.0]], [1.0, -1.0]),
+    "a zero row": ([[0.0, 0.0], [1.0, 1.0]], [1.0, -1.0]),
+    "more samples than parameters": (np.linspace(-1, 1, 40).reshape(20, 2), np.resize([1.0, -1.0], 20)),
+    "subnormal inputs": ([[1e-310, 2e-310], [3e-310, -1e-310]], [1.0, -1.0]),
+    "huge inputs": ([[1e150, 2e150], [3e150, -1e150]], [1.0, -1.0]),
+}
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+@pytest.mark.parametrize("loss", ["squared", "logistic", "exponential", "hinge"])
+@pytest.mark.parametrize("schedule", [shallow.Fixed(), KernelScaled(0.5), FlowScaled(0.5), LossScaled(0.02)])
+def test_corners_of_the_data_give_finite_networks_and_a_named_outcome(
+    corner: str, loss: str, schedule: shallow.Schedule
+) -> None:
+    X, y = CORNERS[corner]
+    network = shallow.Network([[1.0, 0.5], [-0.5, 1.0], [2.0, -1.0]], [0.5, -1.0, 1.0])
+    rule = GradientDescent(0.1, 0.1, loss=loss, schedule=schedule)
+    record = ["log_loss", "loss", "residual_norm", "flip_max", "path_length", "near_kinks", "balance"]
+    record += ["stable_rank", "travel_W_max", "smoothed_margin", "margin_ratio"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = train(network, shallow.Problem(X, y), rule, steps=20, record=record)
+    assert isinstance(run.outcome, Outcome)
+    assert np.isfinite(run.network.W).all()
+    assert not np.isnan(np.concatenate([run.time, *run.series.values()])).any()
+
+
 # going on, batches, threads
 
 
