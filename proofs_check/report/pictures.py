@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from proofs_check.check.result import ClaimSummary
+from proofs_check.report.asciimath import unicode
 from proofs_check.report.words import number
 from proofs_check.statement import Comparison
 from shallow.figures.look import new_figure, style
@@ -107,12 +108,13 @@ def _draw_series(axes: Any, claim: ClaimSummary) -> None:
             color=_CROSS,
             label="fails",
         )
-    axes.set(xlabel=claim.index_name, ylabel=claim.unit or _short(claim.name))
+    axes.set(xlabel=claim.index_name, ylabel=_axis_name(claim))
     axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 36 else "value"
+def _axis_name(claim: ClaimSummary) -> str:
+    name = claim.unit or (claim.name if len(claim.name) <= 36 else "value")
+    return name if "$" in name else unicode(name)
 
 
 def _draw_intervals(axes: Any, claim: ClaimSummary) -> None:
@@ -137,10 +139,10 @@ def _draw_intervals(axes: Any, claim: ClaimSummary) -> None:
     )
     axes.set_yticks(range(claim.index.size), labels)
     axes.set_ylim(-0.6, claim.index.size - 0.4)
-    axes.set_xlabel(claim.unit or _short(claim.name))
+    axes.set_xlabel(_axis_name(claim))
     axes.spines["left"].set_visible(False)
     axes.tick_params(left=False)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
 
 
 def _draw_interval(axes: Any, claim: ClaimSummary, row: int, ends: tuple[Any, Any], named: bool) -> None:
