@@ -29,6 +29,14 @@ _TABLE: dict[str, str] = {
     "certificates/cert-f": "certificates.features:FEATURES",
     "certificates/cert-f-integrated": "certificates.features_integrated:INTEGRATED",
     "certificates/lmin-1": "certificates.lmin:STATEMENT",
+    "oymak2020/relu-width": "oymak2020.oymak2020_width:STATEMENT",
+    "frei2022/kkt": "frei2022.frei2022_kkt:STATEMENT",
+    "frei2022/kkt-sharp": "frei2022.derived_sharp:STATEMENT",
+    "frei2022/kkt-orthogonal": "frei2022.derived_orthogonal:STATEMENT",
+    "frei2022/dynamics": "frei2022.frei2022_dynamics:STATEMENT",
+    "frei2022/loss-ratio": "frei2022.frei2022_loss_ratio:STATEMENT",
+    "frei2022/loss-ratio-explicit": "frei2022.derived_loss_ratio:STATEMENT",
+    "frei2022/benign-overfitting": "frei2022.frei2022_benign:STATEMENT",
 }
 
 

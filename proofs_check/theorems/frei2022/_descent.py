@@ -63,7 +63,7 @@ def descend(
     run = train(
         start, case.problem, rule, steps=int(steps[-1]), record={"weights": list(steps)}, at=list(steps)
     )
-    found = [_look(case, run.snapshots[k], solution) for k in steps if k in run.snapshots]
+    found = [_look(case, net, solution) for k in steps if isinstance(net := run.snapshots.get(k), Network)]
     rows = np.array([row for row in found if row is not None])
     if rows.size == 0:
         rows = np.zeros((0, len(QUANTITIES) + 2))

@@ -55,7 +55,7 @@ def least_distance(G: Vector) -> MarginSolution | None:
 
     n, size = G.shape
     # theta lies in the row space of G, so an n-row triangular factor replaces long rows.
-    rows = np.linalg.qr(G.T, mode="r").T if size > n else G
+    rows = np.asarray(np.linalg.qr(G.T, mode="r")).T if size > n else G
     unit = float(np.max(np.sqrt(np.einsum("ij,ij->i", rows, rows))))
     if unit == 0:
         return None

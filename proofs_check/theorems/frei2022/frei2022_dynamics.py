@@ -5,87 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from proofs_check.statement import Claim, Comparison, Grade, Hypothesis, Mutant, Statement
-from proofs_check.theorems.frei2022._descent import QUANTITIES, SECOND, Moments, descend, steps_to
-from proofs_check.theorems.frei2022._instances import (
-    MarginInstance,
-    MarginParameters,
-    near_orthogonality,
-)
-from proofs_check.theorems.frei2022._instances import instance as margin_instance
+from proofs_check.theorems.frei2022._descent import QUANTITIES, SECOND, Moments
+from proofs_check.theorems.frei2022._flow import Instance, Parameters, evidence, instance
+from proofs_check.theorems.frei2022._instances import near_orthogonality
 from proofs_check.theorems.frei2022._kkt_claims import infeasible
-from proofs_check.theorems.frei2022._margin import two_neurons
 from proofs_check.theorems.frei2022._sources import frei22
-from shallow.setting.network import Network
-from shallow.setting.problem import Problem
-from shallow.setting.streams import Streams
 
-__all__ = ["STATEMENT", "Parameters"]
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """The margin statement's sizes, the start's standard deviation omega, and how far the loss is driven."""
-
-    n: int = 10
-    d: int = 24
-    gamma: float = 0.5
-    m1: int = 10
-    m2: int = 6
-    ratio: float = 30.0
-    omega: float = 0.5
-    step: float = 1.0
-    decades: float = 100.0
-    test_points: int = 40_000
-
-
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """Data, start, step and depth of the descent."""
-
-    data: MarginInstance
-    start: Network
-    step: float
-    decades: float
-
-
-def _instance(p: Parameters, streams: Streams, problem: Problem | None) -> Instance:
-    sizes = MarginParameters(
-        n=p.n, d=p.d, gamma=p.gamma, m1=p.m1, m2=p.m2, ratio=p.ratio, test_points=p.test_points
-    )
-    data = margin_instance(sizes, streams, problem)
-    d = data.problem.d
-    W = p.omega * streams.generator("W", d=d).standard_normal((data.m, d))
-    a = np.concatenate([np.ones(p.m1), -np.ones(p.m2)])
-    # No sample moves faster than ||x||^2 <= R_max^2 for a unit of time, so the step is counted in that unit.
-    return Instance(
-        data,
-        Network(W, a, scale=1.0 / math.sqrt(data.m), slope=p.gamma),
-        p.step / data.largest_norm**2,
-        p.decades,
-    )
+__all__ = ["STATEMENT"]
 
 
 def _hypotheses(case: Instance) -> Sequence[Hypothesis]:
     return near_orthogonality(case.data)
-
-
-def _evidence(case: Instance) -> tuple[Moments, Moments] | None:
-    """The descent and the same with half the step: two Euler approximations of one flow."""
-    X, y = np.asarray(case.data.problem.X), np.asarray(case.data.problem.y)
-    solution = two_neurons(X, y, case.data.gamma, case.data.m1, case.data.m2)
-    if solution is None:
-        return None
-    last = steps_to(case.decades, solution.multipliers, case.step)
-    steps = np.unique(np.ceil(np.geomspace(last / 16.0, last, 25)).astype(int))
-    whole = descend(case.data, case.start, solution, step=case.step, steps=steps.tolist())
-    half = descend(case.data, case.start, solution, step=case.step / 2.0, steps=(2 * steps).tolist())
-    return whole, half
 
 
 def _limit(name: str, coarse: Moments, fine: Moments, row: int) -> Claim:
@@ -179,9 +112,9 @@ STATEMENT = Statement(
         "quick": Parameters(),
         "full": Parameters(n=24, d=60, m1=40, m2=24, ratio=26.0, decades=300.0, test_points=200_000),
     },
-    instance=_instance,
+    instance=instance,
     hypotheses=_hypotheses,
-    evidence=_evidence,
+    evidence=evidence,
     claims=_claims,
     run=_run,
     mutants=_mutants,

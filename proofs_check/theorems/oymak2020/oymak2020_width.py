@@ -13,25 +13,12 @@ from proofs_check.statement import (
     Mutant,
     Point,
     Requirement,
-    Source,
     Statement,
 )
 from proofs_check.theorems.oymak2020._cells import Instance, Parameters, draw, successes
+from proofs_check.theorems.oymak2020._sources import OYMAK2020
 
 __all__ = ["STATEMENT"]
-
-_BIBTEX = """@article{oymak2020moderate,
-  author  = {Oymak, Samet and Soltanolkotabi, Mahdi},
-  title   = {Toward Moderate Overparameterization: Global Convergence Guarantees for Training
-             Shallow Neural Networks},
-  journal = {IEEE Journal on Selected Areas in Information Theory},
-  volume  = {1},
-  number  = {1},
-  pages   = {84--105},
-  year    = {2020},
-  eprint  = {1902.04674},
-  archivePrefix = {arXiv},
-}"""
 
 
 def _grid(p: Parameters) -> Sequence[Parameters]:
@@ -95,19 +82,18 @@ def _requirement(case: Instance) -> Requirement:
 
 
 def _mutants() -> Sequence[Mutant]:
-    constant = dataclasses.replace(
+    small = dataclasses.replace(
         STATEMENT,
-        key=f"{STATEMENT.key}~constant",
+        key=f"{STATEMENT.key}~n/d^3",
         mutants=tuple,
-        law=lambda p, points: _law(p, points, along=(0.5, 0.0)),
+        law=lambda p, points: _law(p, points, along=(-2.0, -1.0)),
     )
-    sizes = ((8, 4), (16, 8), (32, 16), (18, 6), (36, 12), (32, 8), (64, 16))
     return [
         Mutant(
-            "tightened: along n = d^2 a constant width suffices",
-            "m d parameters cannot fit n > m d labels, so m* grows at least like n/d",
-            constant,
-            Parameters(sizes=sizes, replicates=4),
+            "tightened: width n/d^3 suffices",
+            "m d parameters cannot fit n > m d labels, and n/d^3 is far below n/d",
+            small,
+            Parameters(replicates=10),
         )
     ]
 
@@ -117,15 +103,7 @@ STATEMENT = Statement(
     title="Width n^4/d^3 suffices for the first layer of a ReLU network on the sphere",
     kind="scaling",
     family="oymak2020",
-    source=Source(
-        "Oymak, Soltanolkotabi",
-        "Toward Moderate Overparameterization: Global Convergence Guarantees for Training Shallow "
-        "Neural Networks",
-        2020,
-        "the ReLU theorem and its corollary for the sphere",
-        "1902.04674",
-        _BIBTEX,
-    ),
+    source=OYMAK2020,
     grade=Grade.RECALL_MEDIUM,
     mathematics=(
         r"$\|x_i\| = 1$, half of $a$ is $+\|y\|/\sqrt{m n}$ and half $-\|y\|/\sqrt{m n}$, fixed; $W_0 \sim "
