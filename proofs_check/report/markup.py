@@ -34,8 +34,15 @@ def anchor(key: str) -> str:
 
 
 def text(content: str) -> str:
-    """Text with ``$...$`` formulas, or with mathematics in plain characters, escaped."""
-    return _converted(content) if "$" in content else typeset(content)
+    """Text with ``$...$`` formulas, one formula in TeX, or mathematics in plain characters, escaped."""
+    if "$" in content:
+        return _converted(content)
+    if re.search(r"\\[A-Za-z|]", content):
+        try:
+            return mathml(content, "inline")
+        except TexError:
+            return typeset(content)
+    return typeset(content)
 
 
 def code(content: str) -> str:

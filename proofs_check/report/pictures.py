@@ -45,7 +45,9 @@ def picture(claim: ClaimSummary, name: str) -> str:
         if few:
             _draw_intervals(axes, claim)
         else:
-            _draw_series(axes, claim)
+            draw = _draw_difference if claim.comparison is Comparison.EQUAL else _draw_series
+            draw(axes, claim)
+            _finish(axes, claim)
         stream = io.StringIO()
         figure.savefig(
             stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -55,9 +57,9 @@ def picture(claim: ClaimSummary, name: str) -> str:
 
 def caption(claim: ClaimSummary) -> str:
     """The picture in one sentence."""
-    shown = claim.least_slack if claim.least_slack is not None else claim.index.size - 1
     if claim.index.size == 0:
         return f"{claim.name}: nothing was evaluated."
+    shown = claim.least_slack if claim.least_slack is not None else claim.index.size - 1
     value = number(float(claim.observed[shown]))
     lower, upper = float(claim.lower[shown]), float(claim.upper[shown])
     if claim.comparison is Comparison.EQUAL:
@@ -78,37 +80,51 @@ def _draw_series(axes: Any, claim: ClaimSummary) -> None:
     logarithmic = _is_logarithmic(claim)
     if logarithmic:
         axes.set_yscale("log")
+    observed_shown, lower_shown, upper_shown = (
+        _drawable(values, logarithmic) for values in (observed, lower, upper)
+    )
+    _shade(axes, index, observed_shown, lower_shown, upper_shown)
+    for values, dashes, label in (
+        (upper_shown, (0, (5, 1.5)), "upper bound"),
+        (lower_shown, (0, (1, 1)), "lower bound"),
+    ):
+        if np.isfinite(values).any():
+            axes.plot(index, values, color=_BOUND, linestyle=dashes, label=label)
+    _draw_observed(axes, index, observed_shown)
+    error = claim.numerical_error[keep]
+    _draw_failing(axes, index, observed_shown, (observed > upper + error) | (observed < lower - error))
+    axes.set_ylabel(_axis_name(claim))
+
+
+def _draw_difference(axes: Any, claim: ClaimSummary) -> None:
+    """An equality: how far the observed value is from the claimed one, beside what numerical error allows."""
+    keep = _thinned(claim)
+    index, error = claim.index[keep], claim.numerical_error[keep]
+    difference = claim.observed[keep] - claim.upper[keep]
+    axes.fill_between(index, -error, error, color=_SLACK, linewidth=0, label="numerical error")
+    axes.axhline(0.0, color=_BOUND, linestyle=(0, (5, 1.5)), linewidth=0.9)
+    shown = _drawable(difference, logarithmic=False)
+    _draw_observed(axes, index, shown)
+    _draw_failing(axes, index, shown, np.abs(difference) > error)
+    axes.set_ylabel("observed − claimed")
+
+
+def _draw_observed(axes: Any, index: Series, values: Series) -> None:
+    every = max(index.size // 12, 1)
+    axes.plot(index, values, color=_INK, marker="o", markevery=every, label="observed")
+
+
+def _draw_failing(axes: Any, index: Series, values: Series, failing: Any) -> None:
+    if failing.any():
+        marks = {"linestyle": "none", "marker": "x", "markersize": 7, "color": _CROSS}
+        axes.plot(index[failing], values[failing], label="fails", **marks)
+
+
+def _finish(axes: Any, claim: ClaimSummary) -> None:
+    index = claim.index
     if index[0] > 0 and index[-1] / index[0] > _SPREAD:
         axes.set_xscale("log")
-    heights = [_drawable(values, logarithmic) for values in (observed, lower, upper)]
-    _shade(axes, index, *heights)
-    if claim.comparison is Comparison.EQUAL:
-        axes.plot(index, _drawable(upper, logarithmic), color=_BOUND, linestyle=(0, (4, 2)), label="claimed")
-    else:
-        for values, dashes, label in (
-            (upper, (0, (5, 1.5)), "upper bound"),
-            (lower, (0, (1, 1)), "lower bound"),
-        ):
-            if np.isfinite(values).any():
-                axes.plot(index, _drawable(values, logarithmic), color=_BOUND, linestyle=dashes, label=label)
-    every = max(index.size // 12, 1)
-    axes.plot(
-        index, _drawable(observed, logarithmic), color=_INK, marker="o", markevery=every, label="observed"
-    )
-    failing = (observed > upper + claim.numerical_error[keep]) | (
-        observed < lower - claim.numerical_error[keep]
-    )
-    if failing.any():
-        axes.plot(
-            index[failing],
-            observed[failing],
-            linestyle="none",
-            marker="x",
-            markersize=7,
-            color=_CROSS,
-            label="fails",
-        )
-    axes.set(xlabel=claim.index_name, ylabel=_axis_name(claim))
+    axes.set_xlabel(unicode(claim.index_name))
     axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2)
 
 
@@ -129,6 +145,9 @@ def _draw_intervals(axes: Any, claim: ClaimSummary) -> None:
     else:
         margin = 0.15 * max(float(np.ptp(finite)), 1e-3 * max(float(np.abs(finite).max()), 1e-300))
         low, high = finite.min() - margin, finite.max() + margin
+        # Few labels, and whole ones: an offset such as "+1" above the axis is easily overlooked.
+        axes.locator_params(axis="x", nbins=4)
+        axes.ticklabel_format(axis="x", useOffset=False)
     axes.set_xlim(low, high)
     for row in range(claim.index.size):
         _draw_interval(axes, claim, row, (low, high), named=row == 0)

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from proofs_check.check.result import ClaimSummary, Result, parameter_values
+from proofs_check.report.crosstable import Reach, reach
 from proofs_check.report.markup import (
     anchor,
     badge,
@@ -125,7 +126,10 @@ def _finding(result: Result) -> str:
 
 def _trials(result: Result) -> str:
     counted = result.inside or result.trials
-    which = "with every hypothesis met" if result.inside else "run"
+    which = "run"
+    if result.inside:
+        met = reach(item.status for item in result.hypotheses) is Reach.MET
+        which = "with every hypothesis true" if met else "with no hypothesis false"
     exploratory = " (exploratory: the number of trials was overridden)" if result.exploratory else ""
     return f"held in {result.held} of {counted} {which}; {plural(result.trials, 'trial')} in all{exploratory}"
 
@@ -165,15 +169,17 @@ def _claims(result: Result, name: str) -> str:
     if not result.claims:
         return "<p>Nothing was observed: no claim was evaluated.</p>"
     # What failed is always shown; of the rest, the first few.
-    ranked = sorted(
-        range(len(result.claims)), key=lambda i: (result.claims[i].outcome is not Outcome.FAILED, i)
-    )
-    drawn = sorted(ranked[:_MOST_PICTURES])
-    figures = "".join(_figure(result.claims[i], f"{name}-{i}") for i in drawn if result.claims[i].index.size)
-    rows = [_claim_row(item) for item in result.claims]
-    header = ("Claim", "Outcome", "Non-trivial indices", "Tightness", "Speaks of")
-    listing = table(f"Claims of {result.key}", header, rows)
+    worth = [i for i in range(len(result.claims)) if _is_worth_a_picture(result.claims[i])]
+    ranked = sorted(worth, key=lambda i: (result.claims[i].outcome is not Outcome.FAILED, i))
+    figures = "".join(_figure(result.claims[i], f"{name}-{i}") for i in sorted(ranked[:_MOST_PICTURES]))
+    header = ("Claim", "Outcome", "Seen", "Claimed", "Non-trivial indices", "Tightness", "Speaks of")
+    listing = table(f"Claims of {result.key}", header, [_claim_row(item) for item in result.claims])
     return f'<h4>What was seen</h4><div class="pictures">{figures}</div>{listing}'
+
+
+def _is_worth_a_picture(claim: ClaimSummary) -> bool:
+    """Nothing to see in no numbers, and no more in one number that equals another."""
+    return bool(claim.index.size > (1 if claim.comparison is Comparison.EQUAL else 0))
 
 
 def _figure(claim: ClaimSummary, name: str) -> str:
@@ -181,20 +187,38 @@ def _figure(claim: ClaimSummary, name: str) -> str:
 
 
 def _claim_row(item: ClaimSummary) -> tuple[str, ...]:
+    seen = claimed = "—"
+    if item.index.size:
+        place = -1 if item.least_slack is None else item.least_slack
+        seen, claimed = quantity(float(item.observed[place])), _bounds(item, place)
     return (
         text(item.name),
         escape(item.outcome.value),
+        seen,
+        claimed,
         quantity(float(item.evaluated)),
         quantity(item.tightness),
         escape(item.quantifier.value),
     )
 
 
+def _bounds(item: ClaimSummary, place: int) -> str:
+    lower, upper = float(item.lower[place]), float(item.upper[place])
+    if item.comparison is Comparison.EQUAL:
+        return f"= {quantity(upper)}"
+    sides = [f"≥ {quantity(lower)}"] if math.isfinite(lower) else []
+    sides += [f"≤ {quantity(upper)}"] if math.isfinite(upper) else []
+    return ", ".join(sides) or "—"
+
+
 def _mutants(result: Result) -> str:
     if not result.mutants:
         return ""
     refuted = sum(mutant.refuted for mutant in result.mutants)
-    words = {True: "✓ refuted", False: "✗ <strong>not refuted</strong>"}
+    words = {
+        True: '<span class="status">✓ refuted</span>',
+        False: '<span class="status false">✗ not refuted</span>',
+    }
     rows = [(text(m.name), words[m.refuted], text(m.why_false), text(m.reason)) for m in result.mutants]
     header = ("False relative", "Refuted", "Why it is false", "What its check said")
     listing = table(f"Mutants of {result.key}", header, rows)

@@ -130,7 +130,8 @@ class Reader:
                 raise self._error(f"an unexpected {token}")
             before = found[-1].kind if found else "opening"
             atom = self._scripted(self._atom(before in ("operator", "opening")))
-            if before == "function" and atom.kind in ("ordinary", "function", "limits") and _is_word(atom):
+            named = "function" in (before, atom.kind) or (atom.kind == "limits" and "<mi" in atom.markup)
+            if named and before not in ("operator", "opening") and _is_word(atom):
                 found.append(_space(SPACES[","]))
             found.append(atom)
 
@@ -188,7 +189,11 @@ class Reader:
     def _atom(self, prefix: bool) -> _Atom:
         token = self._next("a symbol")
         if token.startswith("\x00"):
-            return _Atom(f"<mtext>{escape(token[1:])}</mtext>")
+            # Blanks at the ends would be dropped; no-break spaces are kept.
+            words = token[1:]
+            before = "\u00a0" * (len(words) - len(words.lstrip()))
+            after = "\u00a0" * (len(words) - len(words.rstrip()))
+            return _Atom(f"<mtext>{before}{escape(words.strip())}{after}</mtext>")
         if token in _FENCES:
             return _fence(_FENCES[token], stretchy=False)
         if token.startswith("\\"):

@@ -69,7 +69,7 @@ def test_a_minus_after_a_relation_is_a_sign() -> None:
 
 def test_text_keeps_its_blanks_and_is_escaped() -> None:
     (text,) = _tree(mathml(r"x \text{ if a < b }")).iter(_SPACE + "mtext")
-    assert text.text == " if a < b "
+    assert text.text == "\u00a0if a < b\u00a0"
 
 
 @pytest.mark.parametrize("name", sorted({*LETTERS, *OPERATORS, *BIG_OPERATORS, *LIMIT_FUNCTIONS, *FUNCTIONS}))

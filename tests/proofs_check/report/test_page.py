@@ -105,7 +105,8 @@ def test_statement_source_grade_and_numbers_are_shown(text: str, read: _Reader) 
         "unspecified in the source",
         "its constant is open",
         "1 of 1 refuted",
-        "held in 25 of 30 with every hypothesis met; 30 trials in all",
+        "held in 25 of 30 with every hypothesis true; 30 trials in all",
+        "held in 30 of 30 with no hypothesis false",
         "fails",
         "OUTSIDE",
     ):
@@ -156,6 +157,15 @@ def test_any_claim_can_be_drawn(
     text = page([make_result(claims=(summarized(claim, Outcome.HELD),))], seed=0)
     assert text.count("<svg") == 1
     assert len(text) < 200_000
+
+
+def test_one_number_that_equals_another_needs_no_picture(
+    make_result: Callable[..., Result], summarized: Callable[..., object]
+) -> None:
+    equal = Claim("the same", [0], [2.5], 2.5, 2.5, float("nan"), 1e-9, Comparison.EQUAL)
+    text = page([make_result(claims=(summarized(equal, Outcome.HELD),))], seed=0)
+    assert text.count("<svg") == 0
+    assert '= <span class="n">2.5</span>' in text
 
 
 def test_a_claim_without_indices_is_said_to_be_empty(
