@@ -19,6 +19,7 @@ from shallow.setting.problem import Problem
 __all__ = ["Row", "compare", "describe", "shortfall"]
 
 _BARRED = (HypothesisStatus.FALSE, HypothesisStatus.NOT_CHECKABLE)
+_GRAVEST_FIRST = (*_BARRED, HypothesisStatus.UP_TO_CONSTANT)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,11 @@ class Row:
 
     @property
     def failing(self) -> Hypothesis | None:
-        """The hypothesis that keeps the statement away: a false one of smallest ratio, else one on a law."""
-        barred = [item for item in self.hypotheses if item.status in _BARRED]
+        """The hypothesis that keeps the statement away: a false one of smallest ratio, else one on a law.
+
+        Where there is neither, the one known up to a constant that would fail at C = 1.
+        """
+        barred = [item for item in self.hypotheses if item.status in _BARRED or _fails_at_one(item)]
         return min(barred, key=_gravity) if barred else None
 
     def have(self, name: str) -> Any:
@@ -74,8 +78,12 @@ class Row:
         return content
 
 
+def _fails_at_one(item: Hypothesis) -> bool:
+    return item.status is HypothesisStatus.UP_TO_CONSTANT and item.ratio < 1
+
+
 def _gravity(item: Hypothesis) -> tuple[int, float]:
-    return _BARRED.index(item.status), item.ratio if not math.isnan(item.ratio) else 1.0
+    return _GRAVEST_FIRST.index(item.status), item.ratio if not math.isnan(item.ratio) else 1.0
 
 
 def compare(

@@ -34,7 +34,7 @@ class Explanation:
             f"source      {statement.source}",
             f"text        {statement.grade.value}",
             "",
-            self.mathematics,
+            *(line.strip() for line in self.mathematics.split("\\\\")),
             "",
         ]
         lines += [f"  {symbol:12} {meaning}" for symbol, meaning in statement.symbols.items()]

@@ -9,10 +9,10 @@ from typing import Any
 from proofs_check.check.judge import judge, tighten_to_measured
 from proofs_check.check.result import MutantResult, Result
 from proofs_check.check.run import check
-from proofs_check.statement import Claim, Mutant, Point, Statement
+from proofs_check.statement import Claim, Hypothesis, Mutant, Point, Statement
 from proofs_check.verdict import HypothesisStatus, Outcome, Verdict
 
-__all__ = ["TIGHTENING", "check_mutants", "tightened"]
+__all__ = ["TIGHTENING", "check_mutant", "check_mutants", "tightened"]
 
 TIGHTENING = 1.25
 
@@ -22,7 +22,8 @@ def tightened(statement: Statement, factor: float = TIGHTENING) -> Statement:
 
     Each claim is tightened to ``factor`` times its own measured tightness on the instance at hand, so that
     it is false there unless the numerical error is too large to see it. Claims without a tightness are
-    dropped. It speaks of single instances: a probability is left out.
+    dropped. It speaks of single instances: a probability is left out, and a constant the source leaves open
+    is read as whatever the instance has.
     """
     changes: dict[str, Any] = {
         "key": f"{statement.key}#tightened",
@@ -43,7 +44,28 @@ def tightened(statement: Statement, factor: float = TIGHTENING) -> Statement:
             return _tighten_all(law_of(parameters, points), factor)
 
         changes["law"] = law
-    return dataclasses.replace(statement, **changes)
+    return _definite(dataclasses.replace(statement, **changes))
+
+
+def _definite(statement: Statement) -> Statement:
+    """The statement with constants that the source leaves open read as whatever the instance has.
+
+    Only so can a mutant be refuted: its witness is a definite instance.
+    """
+    return dataclasses.replace(
+        statement,
+        hypotheses=lambda instance: _settled(statement.hypotheses(instance)),
+        hypotheses_along=lambda instance, evidence: _settled(statement.hypotheses_along(instance, evidence)),
+    )
+
+
+def _settled(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    return [
+        dataclasses.replace(item, status=HypothesisStatus.TRUE)
+        if item.status is HypothesisStatus.UP_TO_CONSTANT
+        else item
+        for item in hypotheses
+    ]
 
 
 def _none() -> Sequence[Mutant]:
@@ -71,31 +93,25 @@ def check_mutants(
     return tuple(made)
 
 
-def _check_one(mutant: Mutant, seed: int) -> MutantResult:
+def check_mutant(mutant: Mutant, *, seed: int) -> Result:
+    """Check one mutant on its witness: open constants as they are there, as many trials as decide."""
     probability = mutant.statement.probability
     trials = mutant.trials if probability is None or mutant.trials > 1 else None
-    result = check(mutant.statement, parameters=mutant.parameters, seed=seed, trials=trials)
+    return check(_definite(mutant.statement), parameters=mutant.parameters, seed=seed, trials=trials)
+
+
+def _check_one(mutant: Mutant, seed: int) -> MutantResult:
+    result = check_mutant(mutant, seed=seed)
     return MutantResult(
         name=mutant.name,
         why_false=mutant.why_false,
-        refuted=_refuted(result),
+        refuted=result.verdict is Verdict.VIOLATED,
         verdict=result.verdict,
         reason=result.reason,
         claims=tuple(item.claim for item in result.claims),
         parameters=mutant.parameters,
         seed=seed,
     )
-
-
-def _refuted(result: Result) -> bool:
-    """Whether the mutant's conclusion failed on its witness, with no hypothesis false there.
-
-    A hypothesis known only up to a constant does not save a mutant: its witness was chosen to refute it.
-    """
-    if result.verdict is Verdict.VIOLATED:
-        return True
-    met = all(item.status is not HypothesisStatus.FALSE for item in result.hypotheses)
-    return met and result.statement.probability is None and Outcome.FAILED in result.outcomes
 
 
 def _tightened_in(result: Result) -> list[MutantResult]:

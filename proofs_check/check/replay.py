@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from proofs_check.check.mutants import tightened
+from proofs_check.check.mutants import check_mutant, tightened
 from proofs_check.check.parameters import with_changes
 from proofs_check.check.result import MutantResult, Result, jsonable, parameter_values
 from proofs_check.check.run import check, check_trial
@@ -107,8 +107,7 @@ def replay(path: str | Path, statement: Statement) -> Result:
 def _replay_mutant(statement: Statement, name: str, values: dict[str, Any], seed: int) -> Result:
     found = {item.name: item for item in statement.mutants()}
     if name in found:
-        mutant = found[name]
-        return check(mutant.statement, parameters=mutant.parameters, seed=seed, trials=mutant.trials)
+        return check_mutant(found[name], seed=seed)
     if not name.startswith("tightened"):
         raise ValueError(f"{statement.key} has no mutant {name!r}; it has {', '.join(found) or 'none'}")
     parameters = with_changes(statement.presets["quick"], values, statement.key)

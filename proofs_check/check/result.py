@@ -190,20 +190,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the JSON document: what is absent is null, with its reason under ``missing``."""
-        missing: dict[str, str] = {}
-        if self.tightness is None:
-            missing["tightness"] = "no claim has a bound and a non-trivial observation to compare"
-        if self.regime is None:
-            missing["regime"] = "the run did not record the distance to its tangent model"
-        if self.regime_value is None:
-            missing["regime_value"] = (
-                "the statement trains nothing" if self.regime is Regime.NO_RUN else missing.get("regime", "")
-            ) or "the tangent distance is not a number"
-        if self.p_violation is None:
-            missing["p_violation"] = "the statement makes no claim about a probability"
-        if self.detectable is None:
-            missing["detectable_tightening"] = "no claim has a bound that could be tightened"
-        return {
+        content: dict[str, Any] = {
             "key": self.key,
             "kind": self.kind,
             "family": self.statement.family,
@@ -244,7 +231,28 @@ class Result:
             "duplicates": list(self.duplicates),
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
-            "missing": missing,
+        }
+        reasons = self._reasons()
+        content["missing"] = {name: reasons[name] for name, value in content.items() if value is None}
+        return content
+
+    def _reasons(self) -> dict[str, str]:
+        """Why a field is absent, where it is."""
+        unmeasured = "the run did not record the distance to its tangent model"
+        untrained = "the statement trains nothing"
+        no_number = "the distance to the tangent model ceased to be a finite number"
+        certain = "the statement makes no claim about a probability"
+        return {
+            "tightness": "no claim has a bound and a non-trivial observation to compare",
+            "detectable_tightening": "no claim has a bound that could be tightened",
+            "regime": unmeasured,
+            "regime_value": unmeasured
+            if self.regime is None
+            else (untrained if self.regime is Regime.NO_RUN else no_number),
+            "probability": certain,
+            "p_violation": certain,
+            "p_adjusted": certain if self.p_violation is None else "it was not corrected over a report",
+            "data": "the statement drew its own instance",
         }
 
 

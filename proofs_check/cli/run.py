@@ -110,8 +110,15 @@ def _check_all(
                 found = check_mutants(statement, seed=options["seed"], result=result)
                 result = dataclasses.replace(result, mutants=found)
             results.append(result)
-            tell.end(f"{result.key}: {result.verdict.name} ({result.seconds:.1f} s)")
+            tell.end(f"{result.key}: {result.verdict.name}{_mutants(result)} ({result.seconds:.1f} s)")
     return adjust(results)
+
+
+def _mutants(result: Result) -> str:
+    if not result.mutants:
+        return ""
+    refuted = sum(item.refuted for item in result.mutants)
+    return f", {refuted} of {len(result.mutants)} mutants refuted"
 
 
 def _check(statement: Statement, changes: dict[str, Any], options: dict[str, Any]) -> Result:

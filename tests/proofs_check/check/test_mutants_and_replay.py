@@ -9,7 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proofs_check import Claim, Mutant, Statement, Verdict, check, check_mutants, replay, tightened
+from proofs_check import (
+    Claim,
+    Hypothesis,
+    Mutant,
+    Probability,
+    Statement,
+    Verdict,
+    check,
+    check_mutants,
+    replay,
+    tightened,
+)
 from proofs_check.check.replay import save_case, save_cases
 from shallow.setting.archive import read_archive
 
@@ -99,3 +110,20 @@ def test_the_three_lines_of_a_result_repeat_it(
     monkeypatch.setattr("proofs_check.THEOREMS", {"toy/decay": decay()})
     exec(result.replay, {})
     assert capsys.readouterr().out.strip() == f"{result.verdict.name} {result.reason}"
+
+
+def test_an_open_constant_or_a_probability_does_not_hide_a_refuted_mutant_from_its_replay(
+    decay: Callable[..., Statement], tmp_path: Path
+) -> None:
+    width = Hypothesis.inequality(
+        "width", "m >= C n", variable="m", have=1, sense=">=", need=9, up_to_constant=True
+    )
+    chance = Probability({"quick": 0.1}, frozenset({"init"}), {"quick": 30})
+    statement = decay(hypotheses=lambda instance: [width], probability=chance)
+    result = check(statement)
+    assert result.verdict is Verdict.CONSISTENT
+    found = check_mutants(statement, result=result)
+    assert [item.refuted for item in found] == [True, True]
+    paths = save_cases(dataclasses.replace(result, mutants=found), tmp_path)
+    assert len(paths) == 2
+    assert [replay(path, statement).verdict for path in paths] == [Verdict.VIOLATED] * 2

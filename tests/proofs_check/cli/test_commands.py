@@ -168,3 +168,32 @@ def test_python_dash_m_gives_the_exit_code(arguments: list[str], code: int) -> N
     )
     assert done.returncode == code
     assert "Traceback" not in done.stderr
+
+
+def nulls(value: Any, path: str = "") -> list[str]:
+    """Where a JSON value holds null without a reason in the nearest ``missing``."""
+    found: list[str] = []
+    if isinstance(value, dict):
+        reasons = value.get("missing") or {}
+        for name, item in value.items():
+            if item is None and not (reasons if isinstance(reasons, str) else reasons.get(name)):
+                found.append(f"{path}.{name}")
+            found += nulls(item, f"{path}.{name}")
+    if isinstance(value, list):
+        for place, item in enumerate(value):
+            found += [] if item is None else nulls(item, f"{path}[{place}]")
+    return found
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize(
+    "arguments", [["run", "--json"], ["compare", "--json"], ["run", "--json", "--set", "m=1"]]
+)
+def test_every_null_in_a_document_has_its_reason(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    document = json.loads(capsys.readouterr().out)
+    document.pop("versions")
+    document.pop("cross_table", None)
+    assert nulls(document) == []
