@@ -1,1 +1,19 @@
 """Proofs about one instance: that the training of a given network converges, with radii and a decay."""
+
+from __future__ import annotations
+
+from proofs_check.certificates.certificate import Certificate
+from proofs_check.certificates.descent import certify_descent
+from proofs_check.certificates.flow import certify_flow
+from proofs_check.certificates.refusals import merge_equal_inputs
+from proofs_check.certificates.search import Plan
+from proofs_check.certificates.storage import read_certificate
+
+__all__ = [
+    "Certificate",
+    "Plan",
+    "certify_descent",
+    "certify_flow",
+    "merge_equal_inputs",
+    "read_certificate",
+]

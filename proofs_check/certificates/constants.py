@@ -1,4 +1,4 @@
-"""Path constants kappa: int |b.r| dt <= kappa (drop of the residual norm), in plain floating point (Lemma 9)."""
+"""Path constants kappa, int |b.r| dt <= kappa (drop of the residual norm), in plain floats (Lemma 9)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pair_constants(geometry: Geometry, gates: Gates, spectrum: Spectrum, shifts:
     Cost O(m n min(n, d) (n + shifts d)) and O(n U d + sum_k u_k^2 n) for the uncertain entries.
     """
     if len(shifts) == 0:
-        return pair_reach(geometry, gates) / spectrum.values[0]
+        return np.asarray(pair_reach(geometry, gates) / spectrum.values[0])
     m, n = gates.middle.shape
     best = np.full((m, n), np.inf)
     inverses = [np.abs(spectrum.inverse(float(shift))) for shift in shifts]
@@ -57,7 +57,7 @@ def pair_constants(geometry: Geometry, gates: Gates, spectrum: Spectrum, shifts:
             if gates.uncertain[rows[-1]].any():
                 squares += _uncertain_part(geometry, gates, rows, rotated, spectrum, weights, inverse)
             best[rows] = np.minimum(best[rows], squares / (4 * shift))
-    return np.sqrt(np.maximum(best, 0.0))
+    return np.asarray(np.sqrt(np.maximum(best, 0.0)))
 
 
 def _rotated(geometry: Geometry, middle: Array, vectors: Array) -> Array:
@@ -104,15 +104,14 @@ def pair_reach(geometry: Geometry, gates: Gates) -> Array:
 
 
 def output_constants(middle: Array, half: Array, spectrum: Spectrum, shifts: Array) -> Array:
-    """kappa^a_k (m,) for b = phi(z'_k) in ``middle`` +- ``half``; the crude form with no shifts. Cost O(m n^2)."""
+    """kappa^a_k (m,) for b = phi(z'_k) in ``middle`` +- ``half``; crude with no shifts. Cost O(m n^2)."""
     if len(shifts) == 0:
         return np.asarray(np.linalg.norm(np.abs(middle) + half, axis=1) / spectrum.values[0])
     best = np.full(len(middle), np.inf)
     for shift in shifts:
         inverse = spectrum.inverse(float(shift))
         solved = middle @ inverse
-        squares = np.sum(
-            middle * solved + 2 * half * np.abs(solved) + half * (half @ np.abs(inverse)), axis=1
-        )
+        uncertain = half * (2 * np.abs(solved) + half @ np.abs(inverse))
+        squares = np.sum(middle * solved + uncertain, axis=1)
         best = np.minimum(best, squares / (4 * shift))
-    return np.sqrt(np.maximum(best, 0.0))
+    return np.asarray(np.sqrt(np.maximum(best, 0.0)))

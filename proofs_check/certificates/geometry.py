@@ -1,4 +1,4 @@
-"""Floating-point quantities of an instance that searches and the NUMERIC proof share. Nothing here is rounded safely."""
+"""Plain floating-point quantities of an instance, shared by the searches and the NUMERIC proof."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Geometry:
     features_norm: float
     residual: Array
     residual_norm: float
+    residual_error: float
     lipschitz: float
 
     @property
@@ -64,7 +65,7 @@ def geometry_of(instance: Instance) -> Geometry:
     Z = instance.W @ X.T
     features = np.where(Z > 0, Z, instance.slope * Z)
     residual = scale * (instance.a @ features) - instance.y
-    factor = X if instance.d <= instance.n else np.linalg.qr(X.T, mode="r").T
+    factor = X if instance.d <= instance.n else np.asarray(np.linalg.qr(X.T, mode="r")).T
     second = scale**2 * (features.T @ features)
     return Geometry(
         instance=instance,
@@ -78,8 +79,18 @@ def geometry_of(instance: Instance) -> Geometry:
         features_norm=_root(np.linalg.eigvalsh(second)[-1]),
         residual=residual,
         residual_norm=float(np.linalg.norm(residual)),
+        residual_error=_residual_error(instance, features, residual),
         lipschitz=max(1.0, abs(instance.slope)),
     )
+
+
+def _residual_error(instance: Instance, features: Array, residual: Array) -> float:
+    """About twice the rounding error of the residual norm: it decides when the residual is near rounding."""
+    u, size = 2.0**-53, np.abs(instance.a)
+    error_Z = 1.1 * instance.d * u * (np.abs(instance.W) @ np.abs(instance.X).T)
+    sums = size @ (error_Z * max(1.0, abs(instance.slope)) + 1.1 * (instance.m + 3) * u * np.abs(features))
+    each = abs(instance.scale) * sums + 2 * u * (np.abs(residual) + np.abs(instance.y))
+    return 2.0 * float(np.linalg.norm(each))
 
 
 def _root(value: float) -> float:
@@ -131,8 +142,8 @@ def features_spread(geometry: Geometry, radius: Array) -> tuple[Array, Array, fl
 def ragged(mask: Mask, budget: int) -> Iterator[tuple[Index, Index, Mask]]:
     """Rows of ``mask`` with at least one True, grouped by their number of Trues.
 
-    Yields row numbers (c,), column numbers (c, u) padded with 0, and which of them count (c, u). Within a group u
-    at most doubles; c u is at most about ``budget``.
+    Yields row numbers (c,), column numbers (c, u) padded with 0, and which of them count (c, u). Within a
+    group u at most doubles; c u is at most about ``budget``.
     """
     count = mask.sum(axis=1)
     rows = np.flatnonzero(count)

@@ -22,9 +22,9 @@ SMALLEST = 1e-10
 def improved(geometry: Geometry, gates: Gates, multiplier: Array, spectrum: Spectrum, shift: float) -> Array:
     """Multipliers after one damped Newton step that raises tr(Q N_k(Lam_k)), Q = (M - shift I)^{-2}.
 
-    With y = -(K_UU + Lam)^{-1} B v the derivative of v^T N v in Lam_j is y_j^2 - (1 + g) y_j v_j + g v_j^2 and
-    the second derivative is -2 (K_UU + Lam)^{-1}_jj (y_j - (1 + g) v_j/2)^2. Q weighs the directions in which M
-    is smallest. Any positive multipliers are valid, so nothing here needs care.
+    With y = -(K_UU + Lam)^{-1} B v the derivative of v^T N v in Lam_j is y_j^2 - (1 + g) y_j v_j + g v_j^2
+    and the second derivative is -2 (K_UU + Lam)^{-1}_jj (y_j - (1 + g) v_j/2)^2. Q weighs the directions in
+    which M is smallest. Any positive multipliers are valid, so nothing here needs care.
     """
     slope, n = geometry.instance.slope, geometry.instance.n
     least = SMALLEST * float(np.max(np.diag(geometry.K)))

@@ -34,8 +34,8 @@ F5 constants     (Lemma 9, sharpened) for b = bbar + eps, |eps_j| <= q_j, and N 
                  with ``shifts`` empty the crude kappa(bbar, q) = || |bbar| + q || / mu. Then
                      pair (k, i):  bbar_j = Dbar_kj K_ij,  q_j = theta |K_ij| on U_k, 0 off U_k;
                      output k:     bbar = (lo_k + hi_k)/2,  q = (hi_k - lo_k)/2.
-                 (The pair's own entry j = i is uncertain exactly when it is in U: outside U it has not crossed
-                 and keeps its present gate.)
+                 (The pair's own entry j = i is uncertain exactly when it is in U: outside U it has not
+                 crossed and keeps its present gate.)
 F6 "travel"      (if eta_W > 0)  P+_ki = P_ki + eta_W |s| (|a_k| + alpha_k) kappa_ki d_j,
                      S+ = S + d_j/sqrt(mu),  rho_ki > min(P+_ki, ||x_i|| sqrt(eta_W) S+)  for every pair.
 F7 "output"      (if eta_a > 0)  P^a+_k = P^a_k + eta_a |s| kappa^a_k d_j,
@@ -48,7 +48,7 @@ constants before, when it had not crossed.
 Frozen layers: eta_W = 0 skips L3, F6, F8 and puts e = 0, A_k = 0, lo = hi = phi(z); eta_a = 0 skips F7, F8,
 drops the F-term and puts alpha = 0.
 Conclusion: psi(t) <= psi(0) exp(-min_j mu_j t); |z_ki(t) - z_ki| < rho_ki and |a_k(t) - a_k| < alpha_k with
-the last stage's radii; ||W(t) - W||_F <= sqrt(eta_W) S, ||a(t) - a|| <= sqrt(eta_a) S; the limit has zero loss.
+the last stage's radii; ||W(t) - W||_F <= sqrt(eta_W) S, ||a(t) - a|| <= sqrt(eta_a) S; it ends at zero loss.
 
 Theorem D (steps), in stages
 ----------------------------
@@ -60,16 +60,18 @@ c_k^+- = eta_W s^2 (|a_k| +- alpha_k)^2, with c_k^- = 0 if alpha_k >= |a_k|;  La
 L1, L2, L3 as above.
 D3 "step"        tau > 0 and (1 + tau) L' < 2.
 D4 "multiplier"  Lam_kj >= th (c_k^+/c_k^-) Lam0_kj on U for every neuron with c_k^- > 0.
-D5 "spectrum"    M_d - mu I is positive definite, where M_d = (1 - (1 + tau) L'/2) [ sum_{c_k^- > 0} c_k^- N_k
-                     - sum_{c_k^- = 0} th c_k^+ theta^2 diag(Lam0_k) + eta_a ((1 - t) F F^T - (1/t - 1) e^2 I) ].
-D6 "travel"      kappa as in F5 with M_d;  Q_ki = max(eta_W |s| (|a_k| + alpha_k) kappa_ki, Q_ki of stage j-1);
+D5 "spectrum"    M_d - mu I is positive definite, where M_d = (1 - (1 + tau) L'/2) times
+                     [ sum_{c_k^- > 0} c_k^- N_k - sum_{c_k^- = 0} th c_k^+ theta^2 diag(Lam0_k)
+                       + eta_a ((1 - t) F F^T - (1/t - 1) e^2 I) ].
+D6 "travel"      kappa as in F5 with M_d;
+                     Q_ki = max(eta_W |s| (|a_k| + alpha_k) kappa_ki, Q_ki of stage j-1);
                      b_ki = eta_W |s| (|a_k| + alpha_k) || |Dbar_k K e_i| + theta |K e_i| on U_k ||;
                      P+_ki = P_ki + Q_ki d_j;
                      last stage:  rho_ki > P+_ki;       before:  rho_ki > P+_ki + b_ki psi_{j-1}.
-D7 "output"      the same with Q^a_k from eta_a |s| kappa^a_k, b^a_k = eta_a |s| || |bbar| + q ||, and alpha_k.
+D7 "output"      the same with Q^a_k from eta_a |s| kappa^a_k, b^a_k = eta_a |s| || |bbar| + q ||, alpha_k.
 D8 "features"    the first alternative of F8. (There are no caps: S does not exist.)
-A step that crosses psi_j starts at a residual <= psi_{j-1}, so it reaches at most b psi_{j-1}, and it ends inside
-region j. Q is monotone, so the drop of psi that it takes from stage j+1 is counted at no less than it costs.
+A step that crosses psi_j starts at a residual <= psi_{j-1}, so it reaches at most b psi_{j-1}, and it ends
+inside region j. Q is monotone, so the drop it takes from stage j+1 is counted at no less than it costs.
 Conclusion: ||r_{t+1}||^2 <= (1 - 2 min_j mu_j) ||r_t||^2; all iterates stay within the last stage's radii and
 converge to zero loss.
 """

@@ -1,4 +1,4 @@
-"""The search for Theorem F1: heuristics that propose decays, radii, multipliers and shares. Nothing here is a proof."""
+"""The search for Theorem F1: heuristics that propose decays, radii, multipliers and shares. No proof."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from proofs_check.certificates.bounds import first_layer, second_layer
 from proofs_check.certificates.constants import Spectrum, output_constants, pair_constants, spectrum_of
-from proofs_check.certificates.geometry import Gates, Geometry, features_spread, gates_of
+from proofs_check.certificates.geometry import Geometry, features_spread, gates_of
 from proofs_check.certificates.multipliers import SMALLEST, improved
 from proofs_check.certificates.proposal import Proposal, Stage
 
@@ -48,11 +48,38 @@ class Plan:
 
 @dataclass(frozen=True)
 class Stuck:
-    """Where a search gave up: the stage (from 1), what did not close, and needed over available."""
+    """Where a search gave up.
+
+    Parameters
+    ----------
+    stage : int
+        From 1.
+    inequality : str
+        "spectrum": no decay is left on the region the stage needs; "travel": its radii outgrow every region.
+    closes : float
+        About the largest residual norm for which the inequalities close at these weights; 0 if none was
+        found.
+    """
 
     stage: int
     inequality: str
-    factor: float
+    closes: float = 0.0
+
+    def advice(self, residual_norm: float, help_: str) -> str:
+        """The reason and what would help, in one sentence."""
+        what = (
+            "no decay is left on the region that the path may reach"
+            if self.inequality == "spectrum"
+            else "the radii that the path needs outgrow every region tried"
+        )
+        if not self.closes > 0:
+            return (
+                f"{self.inequality}: {what}, at every residual norm down to 1e-9 of the present one; {help_}"
+            )
+        return (
+            f"{self.inequality}: {what} (stage {self.stage}): the residual norm {residual_norm:.3g} is about "
+            f"{residual_norm / self.closes:.3g} times what closes at these weights, {self.closes:.3g}; {help_}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +104,7 @@ class _Demand:
         return _Demand(self.pair * factor, self.output * factor, self.path * factor)
 
     def raised_to(self, needed: _Demand, factor: float) -> _Demand:
-        """Only the components that were too small grow: inflating all of them would never stop adding pairs."""
+        """Only components that were too small grow: inflating all of them would never stop adding pairs."""
         return _Demand(
             np.where(needed.pair > self.pair, needed.pair * factor, self.pair),
             np.where(needed.output > self.output, needed.output * factor, self.output),
@@ -98,7 +125,7 @@ class _Region:
 def search_flow(geometry: Geometry, plan: Plan) -> Proposal | Stuck:
     """A proposal for Theorem F1, or where the search got stuck. The instance has a positive residual."""
     m, n = geometry.Z.shape
-    start = geometry.residual_norm * (1 + 1e-9)
+    start = geometry.residual_norm * (1 + 1e-9) + geometry.residual_error
     levels = start * np.linspace(1, 0, plan.stages + 1)
     paid = _Demand(np.zeros((m, n)), np.zeros(m), 0.0)
     scale = float(np.max(np.diag(geometry.K)))
@@ -106,13 +133,25 @@ def search_flow(geometry: Geometry, plan: Plan) -> Proposal | Stuck:
     stages: list[Stage] = []
     for j in range(1, plan.stages + 1):
         if region is None:
-            return Stuck(j, "spectrum", math.inf)
+            return Stuck(j, "spectrum")
         found = _stage(geometry, plan, paid, region, float(levels[j - 1] - levels[j]), float(levels[j]))
         if isinstance(found, Stuck):
-            return dataclasses.replace(found, stage=j)
+            closes = start - float(levels[j - 1]) if j > 1 else _closing(geometry, plan, paid, region, start)
+            return dataclasses.replace(found, stage=j, closes=closes)
         region, paid = found
         stages.append(region.stage)
     return Proposal(start, tuple(stages))
+
+
+def _closing(geometry: Geometry, plan: Plan, paid: _Demand, region: _Region, start: float) -> float:
+    """About the largest drop from the present weights that closes in one stage, by factors of 2."""
+    quick = dataclasses.replace(plan, attempts=4)
+    drop = start / plan.stages
+    for _ in range(30):
+        drop /= 2
+        if not isinstance(_stage(geometry, quick, paid, region, drop, 0.0), Stuck):
+            return drop
+    return 0.0
 
 
 def _needed(geometry: Geometry, paid: _Demand, region: _Region, drop: float, output: Array) -> _Demand:
@@ -134,14 +173,13 @@ def _stage(
     for attempt in range(plan.attempts):
         found = _evaluate(geometry, plan, guess, multiplier, share, end)
         if found is None:
-            return Stuck(0, "spectrum", math.inf)
+            return Stuck(0, "spectrum")
         multiplier, share = found.multiplier, found.stage.share
         needed = _needed(geometry, paid, found, drop, found.stage.radius_a).scaled(room)
         if needed.within(guess, geometry):
             return found, needed.scaled(1 / room)
         guess = guess.raised_to(needed, 1 + (1e-6 if attempt < 8 else 1e-4 if attempt < 20 else 1e-3))
-    ratio = np.max(needed.pair / np.maximum(guess.pair, 1e-300)) if geometry.trained_W else 1.0
-    return Stuck(0, "travel", float(ratio))
+    return Stuck(0, "travel")
 
 
 def _evaluate(
