@@ -13,9 +13,11 @@ from proofs_check.check.result import Result
 from proofs_check.report.document import document
 from proofs_check.report.page import page
 
-__all__ = ["FILES", "write"]
+__all__ = ["CASES", "FILES", "write"]
 
 FILES = ("index.html", "results.json")
+CASES = "cases"
+"""Where a command saves violations and refuted mutants beside the two files."""
 
 
 def write(results: Sequence[Result], directory: str | Path, seed: int) -> Path:
@@ -68,7 +70,8 @@ def _refuse_foreign(target: Path) -> None:
         return
     if not target.is_dir():
         raise FileExistsError(f"{target} is a file; name a directory for the report")
-    foreign = sorted(item.name for item in target.iterdir() if item.name not in FILES)
+    ours = {*FILES, CASES}
+    foreign = sorted(item.name for item in target.iterdir() if item.name not in ours)
     if foreign:
         shown = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
         raise FileExistsError(
