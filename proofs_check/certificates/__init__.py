@@ -7,7 +7,6 @@ from proofs_check.certificates.descent import certify_descent
 from proofs_check.certificates.flow import certify_flow
 from proofs_check.certificates.refusals import merge_equal_inputs
 from proofs_check.certificates.search import Plan
-from proofs_check.certificates.storage import read_certificate
 
 __all__ = [
     "Certificate",
@@ -15,5 +14,4 @@ __all__ = [
     "certify_descent",
     "certify_flow",
     "merge_equal_inputs",
-    "read_certificate",
 ]

@@ -13,6 +13,7 @@ from proofs_check.certificates import limit
 from proofs_check.certificates.geometry import geometry_of
 from proofs_check.certificates.instance import Instance
 from proofs_check.certificates.proposal import Finding, Proposal
+from proofs_check.certificates.storage import Stored, read_stored, write_stored
 from proofs_check.verdict import Evidence
 
 __all__ = ["Certificate"]
@@ -135,9 +136,23 @@ class Certificate:
 
     def save(self, path: str | Path) -> None:
         """Write the certificate with its data and weights to an NPZ file, whole or not at all."""
-        from proofs_check.certificates.storage import write_certificate
+        stored = Stored(self.theorem, self.evidence, self.instance, self.proposal, self.finding, self.reason)
+        write_stored(stored, path, decay=self.decay, residual_norm=self.residual_norm)
 
-        write_certificate(self, path)
+    @staticmethod
+    def load(path: str | Path) -> Certificate:
+        """The certificate in a file, as it was written: nothing is proved again (see verify_certificate).
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is no certificate whose data and weights carry their own hash.
+        """
+        found = read_stored(path)
+        theorem: Theorem = "descent" if found.theorem == "descent" else "flow"
+        return Certificate(
+            theorem, found.evidence, found.instance, found.proposal, found.finding, found.reason
+        )
 
     def _proved(self) -> tuple[Proposal, Finding]:
         if self.proposal is None or self.finding is None or not self.finding.proved:

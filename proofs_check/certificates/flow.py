@@ -133,5 +133,6 @@ def _failed(finding: Finding, theorem: Theorem) -> str:
     how = "" if math.isinf(finding.factor) else f" by a factor {finding.factor:.6g}"
     return (
         f"the inequality {finding.inequality!r} of stage {finding.stage} could not be proved{how}: "
-        "the numbers found are too near to rounding; train further, or use a network with a better conditioned tangent kernel"
+        "the numbers found are too near to rounding; train further, or use a network whose tangent "
+        "kernel is better conditioned"
     )

@@ -84,7 +84,7 @@ def predictions(
     error_Z = 1.1 * (instance.d + 2) * _U * (np.abs(X) @ np.abs(instance.W).T)
     phi = np.where(Z > 0, Z, instance.slope * Z)
     reach = norms[:, None] * radii + error_Z
-    live = (Z > -reach * _OUT) | (instance.slope != 0)
+    live = (-reach * _OUT < Z) | (instance.slope != 0)
     size_a = np.abs(instance.a) + radius_a
     largest = np.where(live, np.abs(phi) + L * error_Z, 0.0)
     one_by_one = scale * (np.where(live, reach * L, 0.0) @ size_a + largest @ radius_a)
@@ -106,7 +106,7 @@ def norm_interval(values: Array, moved: float) -> Interval:
 
 
 def margins(instance: Instance, radius: Array) -> tuple[Array, Array]:
-    """Intervals (m, n) of |w_k.x_i|/||x_i||: margins in parameter space (in function space they are y_i^2)."""
+    """Intervals (m, n) of |w_k.x_i|/||x_i||: margins in parameter space (in function space: y_i^2)."""
     norms = np.linalg.norm(instance.X, axis=1)
     size = np.abs(instance.W @ instance.X.T)
     error = 1.1 * (instance.d + 2) * _U * (np.abs(instance.W) @ np.abs(instance.X).T)
@@ -152,7 +152,7 @@ def singular_ratio(W: Array, moved: float, r: int) -> float:
     The distance of the limit from matrices of rank r, over its norm. A radius never proves a rank: every ball
     holds matrices of full rank.
     """
-    if not (r >= 1 and r < min(W.shape)):
+    if r < 1 or r >= min(W.shape):
         raise ValueError(f"r is {r}; sigma_(r+1) exists for 1 <= r < min(m, d) = {min(W.shape)}")
     values, error = singular_values(W)
     room = (moved + error) * _OUT

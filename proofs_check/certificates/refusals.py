@@ -62,7 +62,7 @@ def _duplicate_reason(group: Duplicate) -> str:
 
 
 def _refused_rank(instance: Instance) -> str | None:
-    """More samples than the rank of G can be: D_k X w_k = phi(X w_k), so features add no rank to the gates'."""
+    """More samples than the rank of G can be: D_k X w_k = phi(X w_k), so features add no rank."""
     n, m, d = instance.n, instance.m, instance.d
     if instance.rate_W > 0 and instance.rate_a > 0 and n > m * d:
         return (
@@ -93,15 +93,15 @@ def singular(geometry: Geometry) -> str | None:
         if dead.size == instance.n:
             return "the network is dead: no neuron is active on any sample, and its gradient is 0"
         if dead.size:
-            return f"sample {dead[0]} (counted from 0) activates no neuron: its gradient is 0, it is never fitted"
+            return f"sample {dead[0]} (counted from 0) activates no neuron: its gradient is 0 for ever"
     gates = np.where(geometry.Z > 0, 1.0, instance.slope)
     G = instance.rate_W * instance.scale**2 * geometry.K * ((gates * instance.a[:, None] ** 2).T @ gates)
     G = G + instance.rate_a * geometry.second
     smallest, trace = float(np.linalg.eigvalsh((G + G.T) / 2)[0]), float(np.trace(G))
     if not (smallest > SINGULAR * trace and math.isfinite(trace)):
         return (
-            f"the tangent kernel is singular to rounding: lambda_min = {smallest:.3g} against trace {trace:.3g};"
-            " more neurons, or inputs further apart, are needed"
+            f"the tangent kernel is singular to rounding: lambda_min = {smallest:.3g}, trace {trace:.3g}; "
+            "more neurons, or inputs further apart, are needed"
         )
     return None
 

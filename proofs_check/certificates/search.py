@@ -78,7 +78,7 @@ class Stuck:
             )
         return (
             f"{self.inequality}: {what} (stage {self.stage}): the residual norm {residual_norm:.3g} is about "
-            f"{residual_norm / self.closes:.3g} times what closes at these weights, {self.closes:.3g}; {help_}"
+            f"{residual_norm / self.closes:.3g} times what closes here, {self.closes:.3g}; {help_}"
         )
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from proofs_check.certificates.certificate import Certificate
 from proofs_check.certificates.instance import Instance
 from proofs_check.certificates.proposal import Finding, Proposal, Stage
 from proofs_check.verdict import Evidence
 from shallow.setting.archive import read_archive, write_archive
 
-__all__ = ["read_certificate", "write_certificate"]
+__all__ = ["Stored", "read_stored", "write_stored"]
 
 SCHEMA = "proofs-check/certificate/1"
 _ARRAYS = ("X", "y", "W", "a")
@@ -25,21 +25,31 @@ _STAGE_ARRAYS = ("radius", "radius_a", "multiplier", "shifts")
 _STACKED = tuple(field.name for field in dataclasses.fields(Stage))
 
 
-def write_certificate(certificate: Certificate, path: str | Path) -> None:
-    """Write a certificate with its instance; the file appears whole or not at all."""
-    instance, proposal, finding = certificate.instance, certificate.proposal, certificate.finding
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The fields of a certificate, as a file holds them."""
+
+    theorem: str
+    evidence: Evidence
+    instance: Instance
+    proposal: Proposal | None
+    finding: Finding | None
+    reason: str
+
+
+def write_stored(stored: Stored, path: str | Path, **also: float) -> None:
+    """Write a certificate with its instance; numbers in ``also`` go to the header, for readers."""
+    instance, proposal, finding = stored.instance, stored.proposal, stored.finding
+    proved = finding is not None and finding.proved
     header: dict[str, Any] = {
         "schema": SCHEMA,
-        "theorem": certificate.theorem,
-        "evidence": certificate.evidence.name,
-        "certified": certificate.certified,
-        "decay": certificate.decay,
-        "residual_norm": certificate.residual_norm,
-        "reason": certificate.reason,
+        "theorem": stored.theorem,
+        "evidence": stored.evidence.name,
+        "certified": proved,
+        "reason": stored.reason,
         "fingerprint": instance.fingerprint(),
-        "path": finding.path
-        if finding is not None and finding.proved and np.isfinite(finding.path)
-        else None,
+        "path": finding.path if finding is not None and proved and np.isfinite(finding.path) else None,
+        **{name: value if np.isfinite(value) else None for name, value in also.items()},
     }
     fields: dict[str, Any] = {name: getattr(instance, name) for name in (*_ARRAYS, *_NUMBERS)}
     if proposal is not None:
@@ -56,8 +66,8 @@ def write_certificate(certificate: Certificate, path: str | Path) -> None:
     write_archive(path, kind="certificate", header=text, **fields)
 
 
-def read_certificate(path: str | Path) -> Certificate:
-    """The certificate in a file, as it was written: nothing is proved again here.
+def read_stored(path: str | Path) -> Stored:
+    """What a certificate's file holds, as it was written: nothing is proved again here.
 
     Raises
     ------
@@ -91,7 +101,7 @@ def read_certificate(path: str | Path) -> Certificate:
     if certified and proposal is not None:
         decay = min(stage.decay for stage in proposal.stages)
         finding = Finding(True, decay, np.inf if moved is None else float(moved))
-    return Certificate(theorem, evidence, instance, proposal, finding, reason)
+    return Stored(theorem, evidence, instance, proposal, finding, reason)
 
 
 def _read_only(value: Any) -> Any:
