@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from proofs_check.certificates import Certificate, certify_descent, certify_flow
 from proofs_check.check import (
     ClaimSummary,
     MutantResult,
@@ -36,6 +37,7 @@ from proofs_check.verdict import Evidence, HypothesisStatus, Outcome, Regime, Ve
 
 __all__ = [
     "THEOREMS",
+    "Certificate",
     "Claim",
     "ClaimSummary",
     "Comparison",
@@ -56,6 +58,8 @@ __all__ = [
     "Source",
     "Statement",
     "Verdict",
+    "certify_descent",
+    "certify_flow",
     "check",
     "check_mutants",
     "check_sweep",

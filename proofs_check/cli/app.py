@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cyclopts
 
+from proofs_check.cli.certify import certify_command
 from proofs_check.cli.compare import compare_command
 from proofs_check.cli.explain import explain_command
 from proofs_check.cli.list import list_command
@@ -30,4 +31,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app.command(run_command, name="run")
     app.command(compare_command, name="compare")
     app.command(explain_command, name="explain")
+    app.command(certify_command, name="certify")
     return run_app(app, arguments)
