@@ -258,11 +258,16 @@ def tighten(claim: Claim, factor: float) -> Claim:
 def tighten_to_measured(claim: Claim, factor: float) -> Claim | None:
     """The claim on its non-trivial indices, tightened to ``factor`` times its measured tightness there.
 
-    With a factor above 1 it is false. None when the claim has no tightness.
+    The tightness is measured with the numerical error allowed for: a fit whose exponent is known to 0.5 can
+    only refute a bound that lies further than that. With a factor above 1 the claim is then false; if every
+    value is under its error, no tightening can be seen and the claim comes back undecided. None when the
+    claim has no tightness.
     """
-    room = judge(claim).room
-    if room is None:
+    found = judge(claim)
+    if found.room is None:
         return None
+    seen = found.detectable if found.detectable is not None and math.isfinite(found.detectable) else 0.0
+    room = max(found.room, seen)
     where = _informative(claim)
     parts = {name: getattr(claim, name)[where] for name in _ARRAYS}
     return tighten(dataclasses.replace(claim, **parts), factor * room)

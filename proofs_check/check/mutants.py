@@ -130,7 +130,7 @@ def _tightened_in(result: Result) -> list[MutantResult]:
         return [
             MutantResult(
                 name=f"tightened-{TIGHTENING:g}",
-                why_false=f"{item.name}: the bound is drawn {TIGHTENING:g} times closer than what was seen",
+                why_false=f"{item.name}: {TIGHTENING:g} times tighter than what was seen beyond the error",
                 refuted=refuted,
                 verdict=Verdict.VIOLATED if refuted else Verdict.UNDECIDED,
                 reason=f"slack {judgement.slack:.3g}; the smallest tightening this check detects: {seen}",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofs_check import Claim, Comparison, Outcome
-from proofs_check.check.judge import judge, tighten
+from proofs_check.check.judge import judge, tighten, tighten_to_measured
 
 positive = st.floats(1e-6, 1e6)
 factors = st.floats(1.01, 100.0)
@@ -177,3 +177,12 @@ def test_extreme_scales_are_judged_like_any_other(scale: float) -> None:
 def test_a_tightening_is_a_positive_number(factor: float) -> None:
     with pytest.raises(ValueError, match="factor"):
         tighten(claim(1.0, upper=2.0), factor)
+
+
+def test_a_noisy_claim_is_tightened_beyond_its_noise() -> None:
+    noisy = claim(1.0, upper=5.0, numerical_error=0.5)
+    made = tighten_to_measured(noisy, 1.25)
+    assert made is not None
+    assert judge(made).outcome is Outcome.FAILED
+    assert made.upper[0] == pytest.approx(5.0 / (1.25 * 10.0))
+    assert tighten_to_measured(claim(1.0, lower=1.0, upper=1.0, comparison=Comparison.EQUAL), 1.25) is None
