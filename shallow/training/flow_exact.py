@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from shallow.training.flow_events import Event, Walk, first_event, gate_room
 from shallow.training.flow_kinks import (
     DEPENDENT,
     FlowError,
@@ -27,7 +28,6 @@ from shallow.training.flow_kinks import (
     reject,
 )
 from shallow.training.flow_pieces import Layer, Modes, Series, Setting, expand, modes_of, reach_of
-from shallow.training.flow_polynomial import bernstein_matrix, first_root
 
 __all__ = ["ORDER", "Path", "trace"]
 
@@ -38,9 +38,8 @@ ORDER = 20  # of the Taylor series: near the least cost per unit of time at doub
 _EPS = float(np.finfo(np.float64).eps)
 _MOST_WINDOWS = 400_000
 
+_STALLED = 100.0  # when events pile up, a velocity below this many rounding errors counts as zero
 _MOMENT = 1e-6  # how far ahead a degenerate decision looks, as a share of ||r|| / ||r'||
-
-_Event = tuple[str, int, int, int]  # kind, neuron, line, share at which its gate leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,24 +57,6 @@ class Path:
     sliding_pairs: int
     branchings: int
     settled: float | None
-
-
-@dataclass(eq=False)
-class _Walk:
-    """Where the flow stands: the only mutable thing here."""
-
-    W: Array
-    a: Array
-    time: float
-    share: Array  # (m, G): 1 and 0 on the two sides of a kink, between while held on it
-    slides: Array  # (m, G) booleans: on the kink, with a gate that keeps it there
-    held: Array  # (m, G) booleans: on the kink because the directions slid on span its own
-    leaving: dict[tuple[int, int], int]  # kinks just left: how many Taylor coefficients of u_g . w_k vanish
-    pivoted: set[int]  # neurons whose free gates were exchanged just now: one starts from its end
-    events: int = 0
-    most_sliding: int = 0
-    branchings: int = 0
-    settled: float | None = None
 
 
 def trace(
@@ -112,12 +93,12 @@ def trace(
             modes = modes_of(setting, layer, walk.W, walk.a) if setting.rate_a == 0 else None
         layer.project(walk.W)
         series = expand(setting, layer, walk.W, walk.a, order, modes)
-        if _is_still(series, setting, layer):
+        if _is_still(series, setting, layer, _STALLED if stalled else 1.0):
             walk.settled = walk.time
             kept_W[done:], kept_a[done:] = walk.W, walk.a
             break
         reach = min(reach_of(series), times[-1] - walk.time)
-        theta, event = _first_event(walk, lines, series, reach, slope, setting)
+        theta, event = first_event(walk, lines, series, reach, slope, setting)
         tau = reach * theta
         while done < len(times) and times[done] <= walk.time + tau:
             kept_W[done], kept_a[done] = _weights(series, modes, setting, layer, times[done] - walk.time)
@@ -147,7 +128,7 @@ def _no_lines(X: Array) -> Lines:
     return Lines(np.zeros((0, X.shape[1])), np.full(X.shape[0], -1), np.zeros(X.shape[0]))
 
 
-def _keep(walk: _Walk, times: Sequence[float], done: int, kept_W: Array, kept_a: Array) -> int:
+def _keep(walk: Walk, times: Sequence[float], done: int, kept_W: Array, kept_a: Array) -> int:
     while done < len(times) and times[done] <= walk.time:
         kept_W[done], kept_a[done] = walk.W, walk.a
         done += 1
@@ -162,7 +143,7 @@ def _weights(
     return modes.weights(setting, layer, series.a[0], tau), series.a[0].copy()
 
 
-def _layer(walk: _Walk, lines: Lines, slope: float) -> Layer:
+def _layer(walk: Walk, lines: Lines, slope: float) -> Layer:
     bases = {}
     for k in np.flatnonzero(np.any(walk.slides, axis=1)):
         bases[int(k)] = _basis(lines.direction[walk.slides[k]])
@@ -178,25 +159,25 @@ def _basis(directions: Array) -> Array:
     return basis
 
 
-def _residual(walk: _Walk, lines: Lines, setting: Setting, slope: float) -> Array:
+def _residual(walk: Walk, lines: Lines, setting: Setting, slope: float) -> Array:
     D = gates(lines, walk.share, walk.slides, slope)
     r: Array = setting.scale * (walk.a @ (D * (walk.W @ setting.X.T))) - setting.y
     return r
 
 
-def _start(W: Array, a: Array, lines: Lines, setting: Setting, slope: float) -> _Walk:
+def _start(W: Array, a: Array, lines: Lines, setting: Setting, slope: float) -> Walk:
     """Sides of all neurons at time 0; those within rounding of a kink are put on it and decided."""
     touching = on_kinks(lines, W)
     share = np.where(touching | (W @ lines.direction.T < 0), 0.0, 1.0)
     none = np.zeros(share.shape, dtype=bool)
-    walk = _Walk(np.array(W), np.array(a), 0.0, share, none, none.copy(), {}, set())
+    walk = Walk(np.array(W), np.array(a), 0.0, share, none, none.copy(), {}, set())
     r = _residual(walk, lines, setting, slope)
     for k in np.flatnonzero(np.any(touching, axis=1)):
         _decide(walk, lines, setting, slope, int(k), r, touching[k], share[k].copy())
     return walk
 
 
-def _direction_of_a(walk: _Walk, setting: Setting, slope: float, k: int, r: Array) -> tuple[float, int]:
+def _direction_of_a(walk: Walk, setting: Setting, slope: float, k: int, r: Array) -> tuple[float, int]:
     """The sign of scale * a_k just after now, and how many derivatives of w_k vanish with it."""
     if walk.a[k] != 0:
         return float(np.sign(setting.scale * walk.a[k])), 1
@@ -206,7 +187,7 @@ def _direction_of_a(walk: _Walk, setting: Setting, slope: float, k: int, r: Arra
 
 
 def _decide(
-    walk: _Walk,
+    walk: Walk,
     lines: Lines,
     setting: Setting,
     slope: float,
@@ -245,24 +226,29 @@ def _decide(
             walk.leaving[(k, int(g))] = vanishing if v != 0 else vanishing + 1
 
 
-def _turn(walk: _Walk, lines: Lines, setting: Setting, slope: float, layer: Layer, event: _Event) -> None:
+def _turn(walk: Walk, lines: Lines, setting: Setting, slope: float, layer: Layer, event: Event) -> None:
     """What an event does to the sides of its neuron."""
     kind, k, g, share = event
     staying = walk.slides[k] | walk.held[k]
-    if kind == "exit" and not np.any(walk.held[k]):
+    prefer = np.where(walk.slides[k], 0.0, walk.share[k])
+    r = _residual(walk, lines, setting, slope)
+    if kind == "exit" and not np.any(walk.held[k]) and _gates_at_end(walk, lines, setting, slope, k, r) < 2:
         # The gate reached an end of its interval: the neuron leaves tangentially, the others slide on.
         walk.share[k, g], walk.slides[k, g] = share, False
         walk.leaving[(k, g)] = 2
         return
-    prefer = np.where(walk.slides[k], 0.0, walk.share[k])
-    r = _residual(walk, lines, setting, slope)
     if kind in ("exit", "pull"):
-        # Where directions depend other gates may take over; the residual of a moment later decides.
+        # Where directions depend, other gates may take over; where all gates reach an end together (the one
+        # sample that pushes is fitted), the push turns round: the residual of a moment later decides.
         speed = expand(setting, layer, walk.W, walk.a, 1, None).r[1]
         fastest = float(np.linalg.norm(speed))
         ahead = r + (_MOMENT * float(np.linalg.norm(r)) / fastest if fastest > 0 else 0.0) * speed
-        _decide(walk, lines, setting, slope, k, ahead, staying, prefer, at_rest=True)
-        walk.pivoted.add(k)
+        # A pull turns round for all the neurons that it holds.
+        for neuron in [k] if kind == "exit" else np.flatnonzero(walk.held[:, g]).tolist():
+            staying = walk.slides[neuron] | walk.held[neuron]
+            prefer = np.where(walk.slides[neuron], 0.0, walk.share[neuron])
+            _decide(walk, lines, setting, slope, neuron, ahead, staying, prefer, at_rest=True)
+            walk.pivoted.add(neuron)
         return
     if kind == "turn":  # the output weight passes through 0: the kinks it slid on now repel
         walk.a[k] = 0.0
@@ -274,104 +260,22 @@ def _turn(walk: _Walk, lines: Lines, setting: Setting, slope: float, layer: Laye
     _decide(walk, lines, setting, slope, k, r, touching, prefer)
 
 
-def _is_still(series: Series, setting: Setting, layer: Layer) -> bool:
-    """Whether the velocity is below the rounding error with which it is computed (eps |f| + |y| in r)."""
+def _gates_at_end(walk: Walk, lines: Lines, setting: Setting, slope: float, k: int, r: Array) -> int:
+    """How many sliding gates of neuron k are within 1e-6 of an end of their interval."""
+    low, high = gate_room(k, walk, lines, r[None], slope, setting)
+    return int(np.count_nonzero(np.minimum(low, high) <= 1e-6 * np.abs(low + high)))
+
+
+def _is_still(series: Series, setting: Setting, layer: Layer, allowance: float) -> bool:
+    """Whether the velocity is below ``allowance`` times the error that rounding |f| and |y| gives it."""
     if len(series.a) < 2:
         return True
     a, Z = np.abs(series.a[0]), np.abs(layer.D * (series.W[0] @ setting.X.T))
     terms = Z.shape[0] + setting.X.shape[1] + setting.X.shape[0]
     r_floor = _EPS * np.sqrt(terms) * (abs(setting.scale) * (a @ Z) + np.abs(setting.y))
-    r_floor = r_floor + _EPS * np.abs(series.r[0])
+    r_floor = allowance * (r_floor + _EPS * np.abs(series.r[0]))
     speed_floor = abs(setting.scale) * ((np.abs(layer.D) * r_floor) @ np.abs(setting.X))
     floor_W = setting.rate_W * a[:, None] * speed_floor
     floor_a = setting.rate_a * abs(setting.scale) * (Z @ r_floor)
     speed_W, speed_a = np.abs(series.W[1]), np.abs(series.a[1])
     return bool(np.all(speed_W <= floor_W) and np.all(speed_a <= floor_a))
-
-
-def _first_event(
-    walk: _Walk, lines: Lines, series: Series, reach: float, slope: float, setting: Setting
-) -> tuple[float, _Event | None]:
-    """The first event in the window as a share of it, (1, None) when there is none."""
-    if setting.rate_W == 0 or len(lines.direction) == 0 or reach == 0:
-        return 1.0, None
-    powers = reach ** np.arange(len(series.a))
-    polynomials, labels = _event_polynomials(walk, lines, series, slope, setting)
-    polynomials = polynomials * powers
-    degree = polynomials.shape[1] - 1
-    suspicious = np.flatnonzero(~np.all(polynomials @ bernstein_matrix(degree).T > 0, axis=1))
-    first: float = 1.0
-    event: _Event | None = None
-    for row in suspicious:
-        coefficients = polynomials[row]
-        if not np.any(coefficients):
-            continue
-        root = first_root(coefficients)
-        if root is not None and (root < first or event is None):
-            first, event = root, labels(int(row))
-    return first, event
-
-
-def _event_polynomials(
-    walk: _Walk, lines: Lines, series: Series, slope: float, setting: Setting
-) -> tuple[Array, Any]:
-    """Power coefficients of all functions that are positive until their event, and what each row is."""
-    count = len(series.a)
-    side = np.where(walk.share > 0.5, 1.0, -1.0)
-    positions = np.moveaxis(series.W @ lines.direction.T, 0, -1) * side[:, :, None]
-    for (k, g), vanishing in walk.leaving.items():
-        shifted = np.zeros(count)
-        shifted[: count - vanishing] = positions[k, g, vanishing:]
-        positions[k, g] = shifted
-    ks, gs = np.nonzero(~(walk.slides | walk.held))
-    rows = [positions[ks, gs]]
-    names: list[_Event] = []
-    for k in np.flatnonzero(np.any(walk.slides | walk.held, axis=1)):
-        low, high = _gate_room(int(k), walk, lines, series, slope, setting)
-        if int(k) in walk.pivoted:
-            whole = np.abs(low[0] + high[0])
-            low, high = (_without_start(room, whole) for room in (low, high))
-        for j, g in enumerate(np.flatnonzero(walk.slides[k])):
-            rows.append(np.stack([low[:, j], high[:, j]]))
-            names += [("exit", int(k), int(g), 0), ("exit", int(k), int(g), 1)]
-        for g in np.flatnonzero(walk.held[k]):
-            pull = series.r @ (np.abs(lines.factor) * (lines.of_sample == g))
-            rows.append(pull[None] * np.sign(pull[0]))
-            names.append(("pull", int(k), int(g), 0))
-        if walk.a[k] != 0:
-            rows.append(series.a[None, :, k] * np.sign(walk.a[k]))
-            names.append(("turn", int(k), -1, 0))
-
-    def label(row: int) -> _Event:
-        if row < ks.size:
-            return ("kink", int(ks[row]), int(gs[row]), 0)
-        return names[row - ks.size]
-
-    return np.concatenate(rows), label
-
-
-def _without_start(room: Array, whole: Array) -> Array:
-    """Series of gates that start at their end (to 1e-9), divided by the time."""
-    at_end = np.abs(room[0]) <= 1e-9 * whole
-    shifted = np.concatenate([room[1:], np.zeros_like(room[:1])])
-    return np.where(at_end, shifted, room)
-
-
-def _gate_room(
-    k: int, walk: _Walk, lines: Lines, series: Series, slope: float, setting: Setting
-) -> tuple[Array, Array]:
-    """How far the sliding gates of neuron k are from either end, as series, times |R_g|; each (N+1, U)."""
-    on = np.flatnonzero(walk.slides[k])
-    D = gates(lines, walk.share[k : k + 1], walk.slides[k : k + 1], slope)[0]
-    drift = (series.r * D) @ setting.X
-    needed = -drift @ np.linalg.pinv(lines.direction[on])
-    low, high = np.empty_like(needed), np.empty_like(needed)
-    sign = np.sign(setting.scale * walk.a[k]) or 1.0
-    for j, g in enumerate(on):
-        members = lines.members(int(g))
-        c = lines.factor[members]
-        base = series.r[:, members] @ (np.where(c > 0, slope, 1.0) * c)
-        full = series.r[:, members] @ ((1.0 - slope) * np.abs(c))
-        low[:, j] = sign * (needed[:, j] - base)
-        high[:, j] = sign * (full - needed[:, j] + base)
-    return low, high

@@ -285,3 +285,19 @@ def test_too_many_events_are_refused_with_the_neuron_named() -> None:
     setting = Setting(problem.X, problem.y, network.scale, 1.0, 1.0)
     with pytest.raises(FlowError, match=r"stalls at time .* neuron"):
         trace(network.W, network.a, setting, 0.0, [50.0], event_limit=1)
+
+
+@pytest.mark.parametrize(
+    ("seed", "n", "d", "m", "rate_a"),
+    [(11, 5, 2, 5, 0.0), (6, 7, 2, 7, 0.0), (6, 6, 1, 6, 0.1), (21, 9, 3, 7, 0.0)],
+)
+def test_low_dimensions_drive_neurons_into_the_origin_and_the_flow_goes_on(
+    seed: int, n: int, d: int, m: int, rate_a: float
+) -> None:
+    network, problem = _instance(seed, n, d, m)
+    exact = flow(network, problem, rate_a=rate_a, time=6.0, at=[6.0])
+    pair = flow(network, problem, rate_a=rate_a, time=6.0, at=[6.0], method="euler-pair", step_fraction=0.005)
+    at_origin = np.linalg.norm(exact.network.W, axis=1) <= 1e-12
+    assert np.any(at_origin)
+    assert exact.branchings == 0
+    assert _gap(exact.network, pair.network) <= 4 * pair.error[-1] + 1e-12
