@@ -38,6 +38,7 @@ _HOMES = {
     "Outcome": "shallow.training",
     "train": "shallow.training",
     "train_many": "shallow.training",
+    "load_sweep": "shallow.sweep.load",
     "flow": "shallow.training.flow",
     "FlowTrajectory": "shallow.training.flow",
 }

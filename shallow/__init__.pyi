@@ -13,6 +13,7 @@ from shallow.exact.spectrum import smallest_eigenvalue as smallest_eigenvalue
 from shallow.setting.network import Network as Network
 from shallow.setting.problem import Problem as Problem
 from shallow.setting.streams import Streams as Streams
+from shallow.sweep.load import load_sweep as load_sweep
 from shallow.training import Fixed as Fixed
 from shallow.training import FlowScaled as FlowScaled
 from shallow.training import GatedModel as GatedModel

@@ -1,4 +1,4 @@
-"""The command line: ``shallow train | ntk | doctor``."""
+"""The command line: ``shallow train | ntk | sweep | doctor``."""
 
 from shallow.cli.app import main
 

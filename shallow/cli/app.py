@@ -9,6 +9,7 @@ import cyclopts
 from shallow.cli.doctor import doctor
 from shallow.cli.ntk import ntk
 from shallow.cli.shell import run_app
+from shallow.cli.sweep import sweep_app
 from shallow.cli.train import train
 
 __all__ = ["main"]
@@ -23,4 +24,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for command in (train, ntk, doctor):
         app.command(command)
+    app.command(sweep_app())
     return run_app(app, arguments)

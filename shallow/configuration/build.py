@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any
 
+import numpy as np
+
+from shallow.configuration.canonical import canonical
 from shallow.configuration.catalogue import INITIALIZATIONS, INPUTS, LABELS
 from shallow.configuration.model import NetworkModel, ProblemModel, RunModel, TrainingModel
+from shallow.observe import Observable, Snapshot
+from shallow.observe.fit import norm
+from shallow.setting.arrays import host
 from shallow.setting.data import read_problem
 from shallow.setting.initialization import Initialization, doubled
 from shallow.setting.inputs import TwoClusters
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 from shallow.setting.streams import Streams
-from shallow.training import FlowScaled, GradientDescent, KernelScaled, LossScaled, Trajectory, train
+from shallow.training import FlowScaled, GradientDescent, KernelScaled, LossScaled, Outcome, Trajectory, train
+from shallow.training.assemble import outputs_of
+from shallow.training.outcome import STATIONARY_GRADIENT, relative_gradient
 
-__all__ = ["initialization_of", "network_of", "problem_of", "rule_of", "train_run"]
+__all__ = [
+    "initialization_of",
+    "network_of",
+    "problem_of",
+    "relative_residual",
+    "rule_of",
+    "settled",
+    "streams_of",
+    "train_run",
+    "until_of",
+]
+
+
+def streams_of(model: RunModel) -> Streams:
+    """The streams of a run: paired with every run of its seed, or its configuration's own."""
+    return Streams(model.seed, (canonical(model),) if model.independent else ())
 
 
 def problem_of(model: ProblemModel, streams: Streams) -> Problem:
@@ -64,15 +89,62 @@ def _schedule(model: TrainingModel) -> KernelScaled | FlowScaled | LossScaled:
     raise ValueError("training.rate names no rate: give one of kernel, flow and loss")
 
 
+def until_of(model: TrainingModel) -> tuple[Observable, float] | None:
+    """Where training stops early: at a relative residual, after a flow time, or never."""
+    if model.until is None and model.time is None:
+        return None
+    goal = 0.0 if model.until is None else model.until
+    budget = math.inf if model.time is None else model.time
+
+    def remaining(now: Snapshot, start: Snapshot) -> float:
+        reached = norm(now.residual) <= goal * norm(start.residual) and model.until is not None
+        return 0.0 if reached or now.time >= budget else 1.0
+
+    return Observable("remaining", "1", "O(n k)", ("residual",), remaining), 0.0
+
+
+def relative_residual(run: Trajectory) -> float:
+    """||f - y|| at the last finite step over ||f - y|| at the start, for a start of 0 taken as 1."""
+    y = host(run.problem.y)
+    with np.errstate(all="ignore"):
+        first, last = (norm(outputs_of(model, run.problem) - y) for model in (run.initial, run.network))
+    return last / (first or 1.0)
+
+
+def settled(run: Trajectory, model: TrainingModel) -> Trajectory:
+    """``run`` with the outcome that the configuration's own goal and budget give it.
+
+    With ``until`` or ``time``, CONVERGED means that the goal was met, STATIONARY that it was not and the
+    gradient is relatively zero, OUT_OF_BUDGET that the flow time or the steps ended first.
+    """
+    if until_of(model) is None or run.outcome is Outcome.DIVERGED:
+        return run
+    if model.until is not None:
+        met = relative_residual(run) <= model.until
+    else:
+        met = run.outcome is Outcome.CONVERGED and run.time[-1] < (model.time or math.inf)
+    if met:
+        return dataclasses.replace(run, outcome=Outcome.CONVERGED)
+    f = outputs_of(run.network, run.problem)
+    still = relative_gradient(run.network, run.problem, run.rule, f) <= STATIONARY_GRADIENT
+    return dataclasses.replace(run, outcome=Outcome.STATIONARY if still else Outcome.OUT_OF_BUDGET)
+
+
 def train_run(model: RunModel) -> Trajectory:
     """Draw the problem and the network of a configuration and train it."""
-    streams = Streams(model.seed)
+    streams = streams_of(model)
     problem = problem_of(model.problem, streams)
     law = initialization_of(model.network)
     network = law.draw(model.network.m, problem, streams)
-    rule = rule_of(model.training, law.rate_multiplier(model.network.m))
     training = model.training
-    at = list(training.at) if isinstance(training.at, tuple) else training.at
-    return train(
-        network, problem, rule, steps=training.steps, record=training.record, at=at, method=training.method
+    run = train(
+        network,
+        problem,
+        rule_of(training, law.rate_multiplier(model.network.m)),
+        steps=training.steps,
+        record=training.record,
+        at=training.at,
+        until=until_of(training),
+        method=training.method,
     )
+    return settled(run, training)

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from shallow.configuration.catalogue import INITIALIZATIONS, INPUTS, LABELS, RULES
+from shallow.observe import observable
 
 __all__ = [
     "NetworkModel",
@@ -44,6 +45,7 @@ Positive = Annotated[Real, Field(gt=0)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Steps = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 Share = Annotated[Real, Field(ge=0, lt=0.5)]
+Fraction = Annotated[Real, Field(gt=0, lt=1)]
 
 
 class _Model(BaseModel):
@@ -136,6 +138,9 @@ class TrainingModel(_Model):
     decay_W: NonNegative = 0.0
     decay_a: NonNegative = 0.0
     steps: Steps = 1000
+    # Stop at ||r|| <= until ||r_0||, or after this flow time (the sum of the step factors); steps is the cap.
+    until: Fraction | None = None
+    time: Positive | None = None
     record: tuple[str, ...] = ("residual_norm",)
     at: tuple[Steps, ...] | Count | None = None
     method: str | None = None
@@ -144,6 +149,21 @@ class TrainingModel(_Model):
     @classmethod
     def _rule_is_known(cls, value: str) -> str:
         return _known(value, RULES, "rule")
+
+    @field_validator("record")
+    @classmethod
+    def _observables_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            observable(name)
+        if len(set(value)) < len(value):
+            raise ValueError("a series is named twice")
+        return value
+
+    @model_validator(mode="after")
+    def _recorded_steps_are_steps_of_the_run(self) -> TrainingModel:
+        if isinstance(self.at, tuple) and self.at and max(self.at) > self.steps:
+            raise ValueError(f"at asks for step {max(self.at)}, and the run ends at {self.steps}")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -168,6 +188,8 @@ class RunModel(_Model):
     """One run: everything that decides its result."""
 
     seed: Steps = 0
+    # True gives every configuration streams of its own: X and the neurons are shared with no other.
+    independent: bool = False
     problem: ProblemModel = ProblemModel()
     network: NetworkModel = NetworkModel()
     training: TrainingModel = TrainingModel()

@@ -1,0 +1,270 @@
+"""Batches on dask.distributed: worker processes here, a scheduler elsewhere, or SLURM jobs.
+
+Nothing is lost to a worker that dies: its batch is tried again in halves, then run by run, and a single run
+is given up only after it alone, with nothing else in flight, has killed its own worker three times.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from shallow.sweep.batches import Batch, Batches
+from shallow.sweep.drive import Done
+from shallow.sweep.record import POISON, Record
+from shallow.sweep.task import run_batch
+
+__all__ = ["KILLS", "DaskExecutor", "connected", "local", "pinned_threads"]
+
+KILLS = 3
+"""A run that has killed its own worker this often is poison."""
+_AHEAD = 2  # batches in flight for each worker: one at work, one waiting
+_PATIENCE = 60.0  # seconds without any worker before we give up
+
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def pinned_threads() -> dict[str, str]:
+    """Environment of a worker in which every library uses one thread; set before NumPy is imported."""
+    return dict.fromkeys(_THREADS, "1")
+
+
+def _distributed() -> Any:
+    from shallow.sweep.load import require
+
+    return require("distributed", "a sweep on several workers")
+
+
+@contextmanager
+def local(workers: int, *, tls: bool = False) -> Iterator[DaskExecutor]:
+    """An executor on worker processes on this machine, which listen on the loopback device only.
+
+    Parameters
+    ----------
+    workers : int
+        Processes, of one thread each.
+    tls : bool
+        Encrypt and authenticate the connections with a certificate made for this cluster alone.
+    """
+    distributed = _distributed()
+    import dask
+
+    if workers < 1:
+        raise ValueError(f"--workers {workers}: at least 1 is needed")
+    settings = {
+        "distributed.nanny.pre-spawn-environ": pinned_threads(),
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.worker.daemon": True,
+        "distributed.logging": {"distributed": "critical", "bokeh": "critical", "tornado": "critical"},
+    }
+    _quiet()
+    with dask.config.set(settings):
+        security = distributed.Security.temporary() if tls else None
+        with (
+            distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="tls://127.0.0.1" if tls else "127.0.0.1",
+                dashboard_address=None,
+                security=security,
+                silence_logs=50,
+            ) as cluster,
+            distributed.Client(cluster, security=security, set_as_default=False) as client,
+        ):
+            yield DaskExecutor(client)
+
+
+@contextmanager
+def connected(
+    address: str, ca: Path | None = None, cert: Path | None = None, key: Path | None = None
+) -> Iterator[DaskExecutor]:
+    """An executor on a scheduler that runs already, over TLS when its PEM files are given.
+
+    Raises
+    ------
+    ValueError
+        If some but not all of the three files are given.
+    OSError
+        If the scheduler does not answer.
+    """
+    distributed = _distributed()
+    files = (ca, cert, key)
+    if any(file is not None for file in files) and None in files:
+        raise ValueError("TLS needs all of --tls-ca, --tls-cert and --tls-key")
+    security = None
+    if ca is not None:
+        security = distributed.Security(
+            tls_ca_file=str(ca), tls_client_cert=str(cert), tls_client_key=str(key), require_encryption=True
+        )
+    try:
+        client = distributed.Client(address, security=security, set_as_default=False, timeout=10)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise OSError(f"no scheduler answers at {address}: {error}") from None
+    with client:
+        yield DaskExecutor(client)
+
+
+def _quiet() -> None:
+    """A worker's death is ours to report, as a count; dask's log of it is not shown."""
+    import logging
+
+    for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@dataclass
+class _Queue:
+    """What is still to do: batches to halve or retry first, fresh ones after."""
+
+    fresh: Batches
+    again: deque[Batch] = field(default_factory=deque)
+    suspects: deque[Batch] = field(default_factory=deque)
+    kills: dict[Batch, int] = field(default_factory=dict)
+
+    def next(self) -> Batch | None:
+        """The next batch that may run beside others."""
+        return self.again.popleft() if self.again else next(self.fresh, None)
+
+
+class DaskExecutor:
+    """An executor of sweeps on a dask client.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Its workers must be able to import ``shallow``, and should have one thread each: start those of your
+        own with the environment :func:`pinned_threads`.
+    function : (Batch) -> list of Record
+        What a worker does with a batch.
+    on_death : () -> None, optional
+        Called whenever a worker has died with a batch.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        function: Callable[[Batch], Sequence[Record]] = run_batch,
+        *,
+        on_death: Callable[[], None] | None = None,
+    ) -> None:
+        self.client, self.function, self.on_death = client, function, on_death
+        self._ended: SimpleQueue[Any] = SimpleQueue()
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are now, at least 1."""
+        return max(1, len(self._addresses()))
+
+    def __call__(self, batches: Batches, done: Done) -> None:
+        """Make every batch; a bounded number is in flight at any time.
+
+        Raises
+        ------
+        OSError
+            If the scheduler is lost, or has no workers for a minute.
+        """
+        queue = _Queue(batches)
+        flying: dict[Any, Batch] = {}
+        try:
+            while True:
+                alone = self._fill(queue, flying)
+                if not flying:
+                    break
+                for future in self._wait():
+                    self._take(future, flying.pop(future), alone, queue, done)
+        finally:
+            self.client.cancel(list(flying), force=True)
+
+    def _addresses(self) -> list[str]:
+        return list(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def _fill(self, queue: _Queue, flying: dict[Any, Batch]) -> bool:
+        """Send out batches; whether the one in flight is a suspect on its own."""
+        if queue.suspects:
+            if not flying:
+                self._send(queue.suspects.popleft(), flying)
+                return True
+            return False  # suspects wait until nothing else is in flight
+        limit = _AHEAD * self.workers
+        while len(flying) < limit and (batch := queue.next()) is not None:
+            self._send(batch, flying)
+        return False
+
+    def _send(self, batch: Batch, flying: dict[Any, Batch]) -> None:
+        future = self.client.submit(self.function, batch, pure=False)
+        flying[future] = batch
+        future.add_done_callback(self._ended.put)
+
+    def _wait(self) -> list[Any]:
+        """The futures that have finished, at least one."""
+        idle_since: float | None = None
+        while True:
+            with suppress(Empty):
+                ended = [self._ended.get(timeout=2.0)]
+                while not self._ended.empty():
+                    ended.append(self._ended.get_nowait())
+                return ended
+            idle_since = self._idle_since(idle_since)
+
+    def _idle_since(self, before: float | None) -> float | None:
+        """Since when there has been no worker; raises once that is too long."""
+        try:
+            present = bool(self._addresses())
+        except (OSError, TimeoutError) as error:
+            raise OSError(f"the scheduler is lost ({error}); finished runs are safe: start again") from None
+        if present:
+            return None
+        now = time.monotonic()
+        since = now if before is None else before
+        if now - since > _PATIENCE:
+            raise OSError(
+                f"there has been no worker for {_PATIENCE:.0f} s; finished runs are safe: start again"
+            )
+        return since
+
+    def _take(self, future: Any, batch: Batch, alone: bool, queue: _Queue, done: Done) -> None:
+        distributed = _distributed()
+        if future.status == "finished":
+            try:
+                records = future.result()
+            finally:
+                future.release()
+            done(batch, records)
+            return
+        if future.status == "cancelled":  # the scheduler forgot it, not a run's fault
+            queue.again.append(batch)
+            return
+        error = future.exception()
+        future.release()
+        if not isinstance(error, distributed.KilledWorker):
+            raise error
+        if self.on_death is not None:
+            self.on_death()
+        if len(batch.runs) > 1:
+            queue.again.extend(batch.halves())
+            return
+        if alone:
+            queue.kills[batch] = queue.kills.get(batch, 0) + 1
+        if queue.kills.get(batch, 0) >= KILLS:
+            done(batch, [_poisoned(batch)])
+        else:
+            queue.suspects.append(batch)
+
+
+def _poisoned(batch: Batch) -> Record:
+    cell, _, seed = batch.runs[0]
+    return Record(cell, seed, POISON, error=f"killed its own worker {KILLS} times")

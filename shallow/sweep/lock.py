@@ -1,0 +1,39 @@
+"""One writer to a ledger, by a lock that the kernel releases when its holder dies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["one_writer"]
+
+
+@contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """Hold ``path`` (a file of its own beside the ledger) locked.
+
+    The descriptor is not inherited, so a worker that outlives this process does not keep the lock.
+
+    Raises
+    ------
+    ValueError
+        If another process holds it; its process number is named.
+    """
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
+            raise ValueError(
+                f"{path.parent} is being written by another sweep ({holder}); wait for it, or stop it"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
