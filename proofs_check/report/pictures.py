@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from html import escape
 from typing import Any
 
@@ -27,6 +28,7 @@ _INK, _BOUND, _SLACK, _CROSS = "#000000", "#0072B2", "#d9d9d9", "#B22222"
 _MOST = 400
 _SPREAD = 1e3
 _LARGEST = 1e150
+_DIGITS = re.compile(r"(\.\d\d)\d+")
 
 
 def picture(claim: ClaimSummary, name: str) -> str:
@@ -52,7 +54,7 @@ def picture(claim: ClaimSummary, name: str) -> str:
         figure.savefig(
             stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
         )
-    return _inline(stream.getvalue(), name, caption(claim))
+    return _inline(stream.getvalue(), f"p{zlib.crc32(name.encode()):08x}", caption(claim))
 
 
 def caption(claim: ClaimSummary) -> str:
@@ -215,7 +217,10 @@ def _shade(axes: Any, index: Series, observed: Series, lower: Series, upper: Ser
 def _inline(svg: str, name: str, title: str) -> str:
     """The ``<svg>`` element alone, fluid in width, with ids of its own and a title."""
     body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r">\s+<", "><", body)
+    # A hundredth of a point is far below what a screen or printer resolves.
+    body = re.sub(r'(?<= d=")[^"]*', lambda path: _DIGITS.sub(r"\1", " ".join(path.group().split())), body)
     body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
     body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
     opening = re.match(r"<svg[^>]*>", body)

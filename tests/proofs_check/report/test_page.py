@@ -107,7 +107,7 @@ def test_statement_source_grade_and_numbers_are_shown(text: str, read: _Reader) 
         "1 of 1 refuted",
         "held in 25 of 30 with every hypothesis true; 30 trials in all",
         "held in 30 of 30 with no hypothesis false",
-        "fails",
+        "failed",
         "OUTSIDE",
     ):
         assert needed in words or needed in text
