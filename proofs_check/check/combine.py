@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from proofs_check.check import limits
 from proofs_check.check.draw import Trial, met
+from proofs_check.check.limits import decide
 from proofs_check.statement import Hypothesis, Quantifier
 from proofs_check.verdict import HypothesisStatus, Outcome, Regime, Verdict
+from shallow.statistics import holm
 
 __all__ = ["Decision", "combine", "regime_of", "worst_hypotheses"]
 
@@ -126,7 +127,7 @@ def _conclude(trials: Sequence[Trial], delta: float | None) -> tuple[Verdict, st
     """What the conclusion did over trials inside the hypotheses: HOLDS, VIOLATED, UNDECIDED or VACUOUS."""
     counts = {outcome: _count(trials, outcome) for outcome in Outcome}
     if delta is not None:
-        return limits.decide(
+        return decide(
             held=counts[Outcome.HELD],
             failed=counts[Outcome.FAILED],
             within=counts[Outcome.WITHIN_ERROR],
@@ -225,4 +226,4 @@ def regime_of(values: Sequence[float | None], trained: bool) -> tuple[Regime | N
 def holm_reasons(p_values: Mapping[str, float]) -> dict[str, float]:
     """Holm-adjusted p-values by key."""
     keys = list(p_values)
-    return dict(zip(keys, limits.holm([p_values[key] for key in keys]), strict=True))
+    return dict(zip(keys, holm([p_values[key] for key in keys]), strict=True))

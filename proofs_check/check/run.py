@@ -14,7 +14,7 @@ from proofs_check.check.draw import run_trial
 from proofs_check.check.parameters import choose
 from proofs_check.check.result import Result
 from proofs_check.check.trials import Executor, Job, Progress, run_job
-from proofs_check.statement import Statement
+from proofs_check.statement import Grade, Statement
 from proofs_check.verdict import Verdict
 from shallow.setting.problem import Problem
 from shallow.sweep.execute import execute
@@ -172,8 +172,10 @@ def _delta(statement: Statement, size: str) -> float | None:
 
 
 def _replay_text(job: Job, changes: Mapping[str, Any] | None, preset: bool) -> str:
-    """Three lines that repeat the check; a user's own data has to be at hand as ``problem``."""
-    arguments = [f'THEOREMS["{job.statement.key}"]', f'size="{job.size}"', f"seed={job.seed}"]
+    """Three lines that repeat the check; what is the user's own must be at hand by name."""
+    own = job.statement.grade is Grade.OWN
+    statement = "statement" if own else f'THEOREMS["{job.statement.key}"]'
+    arguments = [statement, f'size="{job.size}"', f"seed={job.seed}"]
     if not preset:
         arguments.append(f"parameters={job.parameters!r}")
     elif changes:
@@ -184,8 +186,12 @@ def _replay_text(job: Job, changes: Mapping[str, Any] | None, preset: bool) -> s
         arguments.append("problem=problem")
     if job.assume:
         arguments.append(f"assume={list(job.assume)!r}")
+    at_hand = [f"statement: your own {job.statement.key}"] if own else []
+    if job.problem is not None:
+        at_hand.append(f"problem: your own data {job.problem.name}")
     return (
-        "from proofs_check import THEOREMS, check\n"
+        f"from proofs_check import {'check' if own else 'THEOREMS, check'}"
+        f"{'  # ' + ', '.join(at_hand) if at_hand else ''}\n"
         f"result = check({', '.join(arguments)})\n"
         "print(result.verdict.name, result.reason)"
     )

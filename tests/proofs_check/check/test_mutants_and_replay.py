@@ -11,6 +11,7 @@ import pytest
 
 from proofs_check import (
     Claim,
+    Grade,
     Hypothesis,
     Mutant,
     Probability,
@@ -105,10 +106,20 @@ def test_a_case_of_another_statement_is_refused(decay: Callable[..., Statement],
 def test_the_three_lines_of_a_result_repeat_it(
     decay: Callable[..., Statement], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = check(decay(), set={"decay": 0.1, "rates": (0.5,)}, trials=2, seed=3, assume=["nothing"])
+    published = decay(grade=Grade.READ)
+    result = check(published, set={"decay": 0.1, "rates": (0.5,)}, trials=2, seed=3, assume=["nothing"])
     assert len(result.replay.splitlines()) == 3
-    monkeypatch.setattr("proofs_check.THEOREMS", {"toy/decay": decay()})
+    monkeypatch.setattr("proofs_check.THEOREMS", {"toy/decay": published})
     exec(result.replay, {})
+    assert capsys.readouterr().out.strip() == f"{result.verdict.name} {result.reason}"
+
+
+def test_a_statement_of_ones_own_is_repeated_by_its_own_name(
+    decay: Callable[..., Statement], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = decay(grade=Grade.OWN)
+    result = check(own, seed=3)
+    exec(result.replay, {"statement": own})
     assert capsys.readouterr().out.strip() == f"{result.verdict.name} {result.reason}"
 
 
