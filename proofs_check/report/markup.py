@@ -13,6 +13,7 @@ from proofs_check.report.words import STATUS_SYMBOLS, VERDICT_SYMBOLS, parts, wo
 from proofs_check.verdict import HypothesisStatus, Verdict
 
 __all__ = [
+    "ABSENT",
     "anchor",
     "badge",
     "code",
@@ -26,6 +27,10 @@ __all__ = [
 ]
 
 _GREEK = re.compile(rf"(?<![\\A-Za-z])({'|'.join(sorted(LETTERS, key=len, reverse=True))})(?![A-Za-z])")
+
+
+ABSENT = '<span class="none">—</span>'
+"""Where there is nothing to show; a narrow screen leaves the line out."""
 
 
 def anchor(key: str) -> str:
@@ -89,7 +94,7 @@ def quantity(value: float | None) -> str:
     """A number with its power of ten raised, and a dash where there is none."""
     mantissa, power = parts(value)
     if power is None:
-        return f'<span class="n">{mantissa}</span>' if mantissa != "—" else '<span title="none">—</span>'
+        return f'<span class="n">{mantissa}</span>' if mantissa != "—" else ABSENT
     sign = "−" if power < 0 else ""
     return f'<span class="n">{mantissa}&#8239;×&#8239;10<sup>{sign}{abs(power)}</sup></span>'
 

@@ -9,6 +9,7 @@ from typing import Any
 from proofs_check.check.result import ClaimSummary, Result, parameter_values
 from proofs_check.report.crosstable import Reach, reach
 from proofs_check.report.markup import (
+    ABSENT,
     anchor,
     badge,
     code,
@@ -160,8 +161,8 @@ def _hypothesis_row(item: Hypothesis, assumed: bool) -> tuple[str, ...]:
     name = symbol(item.variable) if item.variable else ""
     sense = {">=": "≥", "<=": "≤"}[item.sense]
     at_one = " at C = 1" if item.status is HypothesisStatus.UP_TO_CONSTANT else ""
-    have = f"{name} = {quantity(item.have)}" if not math.isnan(item.have) else "—"
-    need = f"{sense} {quantity(item.need)}{at_one}" if not math.isnan(item.need) else "—"
+    have = f"{name} = {quantity(item.have)}" if not math.isnan(item.have) else ABSENT
+    need = f"{sense} {quantity(item.need)}{at_one}" if not math.isnan(item.need) else ABSENT
     return (escape(item.name), status, text(item.text), have, need, quantity(item.ratio))
 
 
@@ -187,7 +188,7 @@ def _figure(claim: ClaimSummary, name: str) -> str:
 
 
 def _claim_row(item: ClaimSummary) -> tuple[str, ...]:
-    seen = claimed = "—"
+    seen = claimed = ABSENT
     if item.index.size:
         place = -1 if item.least_slack is None else item.least_slack
         seen, claimed = quantity(float(item.observed[place])), _bounds(item, place)
@@ -208,7 +209,7 @@ def _bounds(item: ClaimSummary, place: int) -> str:
         return f"= {quantity(upper)}"
     sides = [f"≥ {quantity(lower)}"] if math.isfinite(lower) else []
     sides += [f"≤ {quantity(upper)}"] if math.isfinite(upper) else []
-    return ", ".join(sides) or "—"
+    return ", ".join(sides) or ABSENT
 
 
 def _mutants(result: Result) -> str:
