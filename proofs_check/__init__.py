@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from proofs_check.certificates import Certificate, certify_descent, certify_flow
+from proofs_check.certificates.eigenvalue import lambda_min_bracket, lambda_min_lower_bound
 from proofs_check.check import (
     ClaimSummary,
     MutantResult,
@@ -65,6 +66,8 @@ __all__ = [
     "check_sweep",
     "compare",
     "explain",
+    "lambda_min_bracket",
+    "lambda_min_lower_bound",
     "replay",
     "tightened",
 ]
