@@ -38,7 +38,7 @@ class Parameters:
     delta: float = 0.1
     rate: float = 0.99
     start: float = 0.99
-    T: int = 60_000
+    T: int = 100_000
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ __all__ = ["Instance", "Parameters", "evidence", "instance"]
 
 @dataclass(frozen=True)
 class Parameters:
-    """The margin statement's sizes, the start's standard deviation omega, and how far the loss is driven."""
+    """The margin statement's sizes, the start's deviation omega/R_max, and how far the loss is driven."""
 
     n: int = 10
     d: int = 24
@@ -51,7 +51,7 @@ def instance(p: Parameters, streams: Streams, problem: Problem | None) -> Instan
     )
     data = margin_instance(sizes, streams, problem)
     d = data.problem.d
-    W = p.omega * streams.generator("W", d=d).standard_normal((data.m, d))
+    W = p.omega / data.largest_norm * streams.generator("W", d=d).standard_normal((data.m, d))
     a = np.concatenate([np.ones(p.m1), -np.ones(p.m2)])
     # No sample moves faster than ||x||^2 <= R_max^2 for a unit of time, so the step is counted in that unit.
     return Instance(

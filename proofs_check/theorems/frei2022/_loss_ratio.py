@@ -2,13 +2,13 @@
 
 Write q_i = y_i f(x_i), g_i = 1/(1 + e^{q_i}), G = max g, M the largest |<x_i, x_j>|, B = R_max^2 + (n-1) M
 and kappa = (1 - gamma) H/2 >= |phi''|, with nu = (n-1) M + rate n kappa R_max^2 B/(2 sqrt(m)). One step of
-descent on the summed loss moves q_i by rate times a number in [gamma^2 R_min^2 g_i - nu G, R_max^2 g_i + nu G],
-by the tangent kernel's diagonal, its off-diagonal, and Taylor's remainder. Let delta_0 = rate (R_max^2 + 2 nu)
-and assume nu e^{delta_0} <= gamma^2 R_min^2/4. Then min q never falls: a q_i within delta_0 of it rises, any other
-falls by at most delta_0. Suppose max q - min q <= D so far. A pair with q_j - q_i <= D - delta_0 stays below D.
-Any other pair has G <= e^{delta_0} g_i and g_j <= e^{delta_0 - D} (1 + e^{q_0}) g_i with q_0 = max |f_0|, so
-that q_j - q_i does not grow as soon as e^D >= 2 e^{delta_0} (1 + e^{q_0}) R^2/gamma^2. Hence max q - min q
-stays below D if it starts there, and g_i/g_j <= max(1, e^{q_j - q_i}).
+descent on the summed loss moves q_i by rate times a number in [gamma^2 R_min^2 g_i - nu G, R_max^2 g_i + nu
+G], by the tangent kernel's diagonal, its off-diagonal, and Taylor's remainder. Let delta_0 = rate (R_max^2
++ 2 nu) and assume nu e^{delta_0} <= gamma^2 R_min^2/4. Then min q never falls: a q_i within delta_0 of it
+rises, any other falls by at most delta_0. Suppose max q - min q <= D so far. A pair with q_j - q_i <= D -
+delta_0 stays below D. Any other pair has G <= e^{delta_0} g_i and g_j <= e^{delta_0 - D} (1 + e^{q_0}) g_i
+with q_0 = max |f_0|, so that q_j - q_i does not grow as soon as e^D >= 2 e^{delta_0} (1 + e^{q_0})
+R^2/gamma^2. Hence max q - min q stays below D if it starts there, and g_i/g_j <= max(1, e^{q_j - q_i}).
 """
 
 from __future__ import annotations

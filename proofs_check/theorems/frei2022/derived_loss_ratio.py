@@ -46,12 +46,13 @@ def _evidence(case: Instance) -> Any:
     return train(net, problem, rule, steps=case.T, record=["loss_ratio", smallest_derivative])
 
 
-def _claims(case: Instance, run: Any, power: float = 2.0) -> Sequence[Claim]:
+def _claims(case: Instance, run: Any) -> Sequence[Claim]:
     later = run.steps > 0
     q = np.asarray(case.problem.y) * np.asarray(predict(case.start, case.problem.X))
-    spread = case.largest_square / (case.start.slope**power * case.smallest_square)
-    proved = 2.0 * math.exp(case.largest_move) * (1.0 + math.exp(float(np.abs(q).max()))) * spread
-    bound = max(math.exp(float(q.max() - q.min())), proved)
+    spread = case.largest_square / (case.start.slope**2 * case.smallest_square)
+    start = float(np.abs(q).max())
+    proved = case.largest_move + math.log(2.0 * spread) + float(np.logaddexp(0.0, start))
+    bound = math.exp(min(700.0, max(float(q.max() - q.min()), proved)))  # exp(700) binds nothing
     return [
         Claim.from_arrays(
             "largest over smallest loss derivative",

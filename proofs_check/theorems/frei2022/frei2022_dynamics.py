@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from proofs_check.statement import Claim, Comparison, Grade, Hypothesis, Mutant, Statement
 from proofs_check.theorems.frei2022._descent import QUANTITIES, SECOND, Moments
 from proofs_check.theorems.frei2022._flow import Instance, Parameters, evidence, instance
@@ -19,6 +21,12 @@ __all__ = ["STATEMENT"]
 
 def _hypotheses(case: Instance) -> Sequence[Hypothesis]:
     return near_orthogonality(case.data)
+
+
+def _undecided(fine: Moments) -> float:
+    """0, or inf while the start is over 1/20 of the weights: the run is not on its way to a limit yet."""
+    late = np.linalg.norm(fine.run.network.W) >= 20.0 * np.linalg.norm(fine.run.initial.W)
+    return 0.0 if late else math.inf
 
 
 def _limit(name: str, coarse: Moments, fine: Moments, row: int) -> Claim:
@@ -38,7 +46,7 @@ def _limit(name: str, coarse: Moments, fine: Moments, row: int) -> Claim:
         lower=-half_width,
         upper=half_width,
         trivial=0.5 if "share" in name else float(fine.values[row][near[1]].max()),
-        numerical_error=abs(first.limit - second.limit),
+        numerical_error=abs(first.limit - second.limit) + _undecided(fine),
         comparison=Comparison.LIMIT,
     )
 
@@ -50,7 +58,12 @@ def _claims(
         return [infeasible()]
     coarse, fine = seen
     depth = 1.0 / (fine.u.min() * math.log(10.0)) if fine.u.size else 0.0
-    reached = Claim.from_arrays("the loss tends to 0: log10(1/L) at the end", depth, lower=case.decades)
+    reached = Claim.from_arrays(
+        "the loss tends to 0: log10(1/L) at the end",
+        depth,
+        lower=case.decades,
+        numerical_error=_undecided(fine),
+    )
     if min(coarse.u.size, fine.u.size) < 8:
         return [reached]
     return [*(_limit(name, coarse, fine, row) for row, name in enumerate(names)), reached]

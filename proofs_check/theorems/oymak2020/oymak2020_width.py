@@ -50,7 +50,8 @@ def _hypotheses(case: Instance) -> Sequence[Hypothesis]:
     ]
 
 
-def _law(p: Parameters, points: Sequence[Point], along: tuple[float, float] = (1.0, 5.0)) -> Sequence[Claim]:
+def _law(p: Parameters, points: Sequence[Point], power: tuple[float, float] = (4.0, -3.0)) -> Sequence[Claim]:
+    """m*(n, d) over n^a d^b, with ``power`` = (a, b), must not grow along either edge of d <= n <= d^2."""
     from shallow.statistics import fit_threshold
 
     cells = [point.summaries[0] for point in points]
@@ -60,15 +61,17 @@ def _law(p: Parameters, points: Sequence[Point], along: tuple[float, float] = (1
         [cell.successes for cell in cells],
         [cell.trials for cell in cells],
     )
-    names = ("d^2/n", "n/d")
+    a, b = power
+    names, allowed = ("d^2/n", "n/d"), (a + b, 2.0 * a + b)
+    widths = [max(abs(end - fit.exponents[name]) for end in fit.intervals[name]) for name in names]
     return [
         Claim.from_arrays(
-            "growth of the threshold m*(n, d): exponent along n = d, and along n = d^2",
-            [fit.exponents[name] for name in names],
-            upper=along,
+            f"growth of m* n^{-a:g} d^{-b:g} along n = d, and along n = d^2",
+            [fit.exponents[name] - bound for name, bound in zip(names, allowed, strict=True)],
+            upper=0.0,
             index=[1.0, 2.0],
             index_name="log n / log d along the ray",
-            numerical_error=[fit.intervals[name][1] - fit.exponents[name] for name in names],
+            numerical_error=widths,
         )
     ]
 
@@ -86,14 +89,14 @@ def _mutants() -> Sequence[Mutant]:
         STATEMENT,
         key=f"{STATEMENT.key}~n/d^3",
         mutants=tuple,
-        law=lambda p, points: _law(p, points, along=(-2.0, -1.0)),
+        law=lambda p, points: _law(p, points, power=(1.0, -3.0)),
     )
     return [
         Mutant(
-            "tightened: width n/d^3 suffices",
+            "width n/d^3 suffices",
             "m d parameters cannot fit n > m d labels, and n/d^3 is far below n/d",
             small,
-            Parameters(replicates=10),
+            Parameters(replicates=6),
         )
     ]
 
