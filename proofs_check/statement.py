@@ -126,7 +126,7 @@ class Hypothesis:
 
     @property
     def ratio(self) -> float:
-        """have/need for ``>=`` and need/have for ``<=``: at least 1 when met, NaN where it is no inequality."""
+        """have/need for ``>=``, need/have for ``<=``: at least 1 when met, NaN where it is no inequality."""
         top, bottom = (self.have, self.need) if self.sense == ">=" else (self.need, self.have)
         if math.isnan(top) or math.isnan(bottom):
             return math.nan
@@ -252,7 +252,7 @@ class Claim:
         unit: str = "",
         log_scale: bool = False,
     ) -> Claim:
-        """A claim from the observed numbers and one or two bounds; the comparison follows from the sides given."""
+        """A claim from observed numbers and one or two bounds; its comparison follows from the sides given."""
         values = np.atleast_1d(np.asarray(observed, dtype=np.float64))
         if comparison is None:
             has_lower = bool(np.any(np.isfinite(np.asarray(lower))))
@@ -280,7 +280,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Probability:
-    """"With probability at least 1 - delta" over the named sources of randomness, and how many trials decide.
+    """That a conclusion has probability at least 1 - delta over the named randomness, and how many trials decide.
 
     ``trials`` is fixed in the file so that zero failures decide at 95 %: 30 for delta = 0.1, 299 for 0.01.
     """

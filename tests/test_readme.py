@@ -31,7 +31,9 @@ def test_the_ten_lines_train_to_zero_and_the_certificate_holds(
     assert "HOLDS" in capsys.readouterr().out
 
 
-def test_the_theorists_loop_ends_with_a_figure_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_theorists_loop_ends_with_a_figure_and_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names = run_example(EXAMPLES[1], tmp_path, monkeypatch)
     assert len(names["results"]) == 3  # type: ignore[arg-type]
     for written in ("travel.pdf", "travel.csv", "travel.tex", "travel.bib"):

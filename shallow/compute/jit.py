@@ -58,11 +58,11 @@ def routine(function: Function) -> Function:
         numba.config.CACHE_DIR = before
 
 
-def intrinsic(function: Function) -> Function:
+def intrinsic(function: Callable[..., Any]) -> Any:
     """Make ``function`` a code generator that routines can call; see :mod:`shallow.compute.vector_ir`."""
     from numba.extending import intrinsic as numba_intrinsic
 
-    return cast(Function, numba_intrinsic(function))
+    return numba_intrinsic(function)
 
 
 @functools.cache

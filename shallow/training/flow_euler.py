@@ -96,7 +96,8 @@ def euler_pair(
             store[j] = value
     if not all(np.all(np.isfinite(store)) for store in kept):
         raise FlowError(f"the Euler pair overflows by time {now:.6g}; lower step_fraction")
-    return EulerPair(*kept, flips=chatter.flips, sliding_pairs=chatter.most if case.smoothing == 0 else 0)
+    sliding = chatter.most if case.smoothing == 0 else 0
+    return EulerPair(kept[0], kept[1], kept[2], kept[3], flips=chatter.flips, sliding_pairs=sliding)
 
 
 def _step(point: tuple[Array, Array], at: Velocity, h: float) -> tuple[Array, Array]:

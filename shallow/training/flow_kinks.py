@@ -242,4 +242,4 @@ def _least_in_box(rows: Array, fixed: Array) -> Array:
     t = np.clip(t, 0.0, 1.0)
     t[t <= 16 * _EPS] = 0.0
     t[t >= 1 - 16 * _EPS] = 1.0
-    return t
+    return np.asarray(t)

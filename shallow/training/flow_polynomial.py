@@ -43,7 +43,7 @@ def _halving(degree: int) -> tuple[Vector, Vector]:
 def keeps_sign(coefficients: Vector) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which polynomials, given as rows of power coefficients, are surely positive on [0, 1]."""
     bernstein = coefficients @ bernstein_matrix(coefficients.shape[-1] - 1).T
-    return np.all(bernstein > 0, axis=-1)
+    return np.asarray(np.all(bernstein > 0, axis=-1))
 
 
 def first_root(coefficients: Vector) -> float | None:
