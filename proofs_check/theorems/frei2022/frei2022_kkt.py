@@ -98,8 +98,8 @@ STATEMENT = Statement(
     mutants=_mutants,
     notes=(
         "The window in (a), v, u, z and the hypothesis are read in Frei, Vardi, Bartlett and Srebro 2023 "
-        "(arXiv:2303.01462, Lemma 16, m1 = m2); items (c), (e), (f) and unequal m1, m2 are recalled, and "
-        "(c) to (f) were re-derived here.",
+        "(arXiv:2303.01462, Lemma 16, m1 = m2); items (c), (e), (f) and unequal m1, m2 are recalled; "
+        "all of (a) to (f) were re-derived here for any m1, m2 >= 1.",
         "Under the hypothesis the KKT point is unique, so that the program's solution is every KKT point.",
     ),
 )

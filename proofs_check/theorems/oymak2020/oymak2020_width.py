@@ -5,16 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from proofs_check.statement import (
-    Claim,
-    Constant,
-    Grade,
-    Hypothesis,
-    Mutant,
-    Point,
-    Requirement,
-    Statement,
-)
+from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Mutant, Point, Requirement, Statement
 from proofs_check.theorems.oymak2020._cells import Instance, Parameters, draw, successes
 from proofs_check.theorems.oymak2020._sources import OYMAK2020
 
@@ -63,7 +54,7 @@ def _law(p: Parameters, points: Sequence[Point], power: tuple[float, float] = (4
     )
     a, b = power
     names, allowed = ("d^2/n", "n/d"), (a + b, 2.0 * a + b)
-    widths = [max(abs(end - fit.exponents[name]) for end in fit.intervals[name]) for name in names]
+    errors = [max(abs(end - fit.exponents[name]) for end in fit.intervals[name]) for name in names]
     return [
         Claim.from_arrays(
             f"growth of m* n^{-a:g} d^{-b:g} along n = d, and along n = d^2",
@@ -71,7 +62,7 @@ def _law(p: Parameters, points: Sequence[Point], power: tuple[float, float] = (4
             upper=0.0,
             index=[1.0, 2.0],
             index_name="log n / log d along the ray",
-            numerical_error=widths,
+            numerical_error=errors,
         )
     ]
 
@@ -147,7 +138,6 @@ STATEMENT = Statement(
     mutants=_mutants,
     notes=(
         "Recalled; the order n ||X||^6/lambda^4 was re-derived from the pattern-flip argument and agrees.",
-        "The theorem bounds the threshold from above only; parameter counting suggests m* d of order n, "
-        "exponents 0 and 1.",
+        "The threshold is bounded from above only; parameter counting suggests m* d of order n.",
     ),
 )
