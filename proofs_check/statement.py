@@ -252,7 +252,7 @@ class Claim:
         unit: str = "",
         log_scale: bool = False,
     ) -> Claim:
-        """A claim from observed numbers and one or two bounds; its comparison follows from the sides given."""
+        """A claim from observed numbers and bounds; its comparison follows from the sides given."""
         values = np.atleast_1d(np.asarray(observed, dtype=np.float64))
         if comparison is None:
             has_lower = bool(np.any(np.isfinite(np.asarray(lower))))
@@ -280,7 +280,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Probability:
-    """That a conclusion has probability at least 1 - delta over the named randomness, and how many trials decide.
+    """That a conclusion has probability at least 1 - delta over named randomness, and the trials that decide.
 
     ``trials`` is fixed in the file so that zero failures decide at 95 %: 30 for delta = 0.1, 299 for 0.01.
     """
