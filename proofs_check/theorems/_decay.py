@@ -12,18 +12,33 @@ from shallow.setting.arrays import host
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 
-__all__ = ["EPS", "at_most_along", "decay_claim", "evaluated", "horizon", "log_factor", "rounding_error"]
+__all__ = [
+    "EPS",
+    "affordable",
+    "at_most_along",
+    "decay_claim",
+    "evaluated",
+    "horizon",
+    "log_factor",
+    "rounding_error",
+]
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 EPS = float(np.finfo(np.float64).eps)
-_FALL = 30.0  # bounds fall to 1/30 of their start, three times further than a claim needs to be non-trivial
+FALL = 12.0  # bounds fall to 1/12 of their start; a claim needs 1/10 to be non-trivial
+_SHORT = 200  # steps of a run that cannot reach a bound worth checking
 _FLOOR = 1e-12  # residuals under this share of their start are rounding
 
 
-def horizon(exponent: float, *, fall: float = _FALL) -> float:
+def horizon(exponent: float, *, fall: float = FALL) -> float:
     """The time at which exp(-exponent t) has fallen to 1/``fall``; 1 where nothing decays."""
     return math.log(fall) / exponent if exponent > 0 else 1.0
+
+
+def affordable(steps: float, most: int) -> int:
+    """``steps``, at least 2; a short run where more than ``most`` are needed, since no bound could tell."""
+    return max(2, math.ceil(steps)) if steps <= most else min(most, _SHORT)
 
 
 def log_factor(fraction: float) -> float:

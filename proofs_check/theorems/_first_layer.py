@@ -29,6 +29,9 @@ __all__ = [
     "sphere_hypotheses",
 ]
 
+_UNIT = 1e-6  # unit rows survive single precision and files with seven digits; no constant here is that fine
+_LARGEST = 1e15
+
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -91,7 +94,12 @@ def read_problem(problem: Problem) -> Problem:
         y = y[:, 0]
     if y.ndim != 1:
         raise ValueError(f"the statement is about one output; y has {y.shape[1]} columns, give one of them")
-    return Problem(np.asarray(host(problem.X), dtype=np.float64), y, name=problem.name)
+    X = np.asarray(host(problem.X), dtype=np.float64)
+    for name, values in (("X", X), ("y", y)):
+        largest = float(np.max(np.abs(values)))
+        if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
+            raise ValueError(f"the largest entry of {name} is {largest:.3g}; rescale it to a size near 1")
+    return Problem(X, y, name=problem.name)
 
 
 def choose(table: Mapping[str, Any], word: str, what: str) -> Any:
@@ -124,17 +132,17 @@ def draw_first_layer(
 
 
 def sphere_hypotheses(instance: FirstLayer) -> tuple[Hypothesis, Hypothesis]:
-    """||x_i|| = 1 for every row, and no two rows parallel; each names the row that fails."""
+    """||x_i|| = 1 for every row, and no two rows in one direction; each names the row that fails."""
     X = np.asarray(host(instance.problem.X))
     norms = np.linalg.norm(X, axis=1)
     worst = int(np.argmax(np.abs(norms - 1.0)))
-    unit = bool(abs(norms[worst] - 1.0) <= (X.shape[1] + 4) * EPS)
+    unit = bool(abs(norms[worst] - 1.0) <= _UNIT)
     text = "every row of X has norm 1"
     if not unit:
         text += f"; row {worst} has norm {norms[worst]:.6g} (divide each row by its norm)"
-    separated = f"no two rows of X are parallel, so that lambda0 = {instance.lambda0:.3g} > 0"
+    separated = f"no two rows of X have one direction, so that lambda0 = {instance.lambda0:.3g} > 0"
     if instance.lambda0 == 0:
-        separated = f"no two rows of X are parallel; here lambda0 = 0: {_culprit(X, norms)}"
+        separated = f"no two rows of X have one direction; here lambda0 = 0: {_culprit(X, norms)}"
     return (
         Hypothesis.fact("unit-rows", text, unit, "X"),
         Hypothesis.fact("lambda0", separated, instance.lambda0 > 0, "X"),
@@ -142,10 +150,12 @@ def sphere_hypotheses(instance: FirstLayer) -> tuple[Hypothesis, Hypothesis]:
 
 
 def _culprit(X: Matrix, norms: Matrix) -> str:
+    if len(X) == 1:
+        return "the row is 0"
     if bool((norms == 0).any()):
         return f"row {int(np.argmin(norms))} is 0"
     rows = X / norms[:, None]
-    cosines = np.abs(rows @ rows.T)
-    np.fill_diagonal(cosines, 0.0)
+    cosines = rows @ rows.T
+    np.fill_diagonal(cosines, -1.0)
     i, j = (int(place) for place in np.unravel_index(int(np.argmax(cosines)), cosines.shape))
-    return f"rows {i} and {j} are the closest to parallel (|cosine| = {cosines[i, j]:.6g})"
+    return f"rows {i} and {j} are the closest (cosine {cosines[i, j]:.6g})"

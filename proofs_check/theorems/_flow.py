@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from proofs_check.theorems._decay import affordable
 from shallow.exact.ntk import empirical_ntk
 from shallow.exact.spectrum import largest_eigenvalue
 from shallow.setting.network import Network
@@ -44,10 +45,10 @@ def follow(
     max_steps: int,
     beside: tuple[str, ...] = (),
 ) -> FlowEvidence:
-    """Follow the flow for ``time``, or for as far as ``max_steps`` steps of 1/(10 lambda_max) reach."""
+    """Follow the flow for ``time``, or shortly where ``max_steps`` Euler steps do not reach it."""
     steepest = float(largest_eigenvalue(empirical_ntk(network, problem.X, rate_W, rate_a)))
     longest = _FRACTION / steepest if steepest > 0 else time
-    steps = math.ceil(min(math.ceil(time / longest), max_steps) / _POINTS) * _POINTS
+    steps = math.ceil(affordable(time / longest, max_steps) / _POINTS) * _POINTS
     step = min(longest, time / steps)
     try:
         path = flow(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from proofs_check.statement import Hypothesis, Requirement
-from proofs_check.theorems._decay import horizon, log_factor
+from proofs_check.theorems._decay import affordable, horizon, log_factor
 from proofs_check.theorems._first_layer import FirstLayer, draw_first_layer, sphere_hypotheses
 from proofs_check.theorems._inequalities import order_at_least, order_at_most
 from shallow.observe.snapshot import Snapshot
@@ -25,14 +25,14 @@ __all__ = ["FULL", "Evidence", "Parameters", "evidence", "hypotheses", "instance
 class Parameters:
     """``epsilon`` is in the unit of ||y - u||; the step is eta = step_constant lambda0/n^2."""
 
-    n: int = 5
-    d: int = 30
-    m: int = 8000
+    n: int = 4
+    d: int = 20
+    m: int = 6000
     label_scale: float = 1.0
-    epsilon: float = 0.2
-    kappa: float = 0.05
+    epsilon: float = 0.18
+    kappa: float = 0.04
     delta: float = 0.1
-    step_constant: float = 12.0
+    step_constant: float = 4.0
     labels: str = "signs"
     inputs: str = "sphere"
     max_steps: int = 5000
@@ -83,8 +83,8 @@ def evidence(instance: FirstLayer) -> Evidence:
     """Descend until the slowest mode is predicted to have fallen to 1/1000."""
     eta = _step(instance)
     # The interval's upper end, epsilon above the prediction, must get ten times under ||y||.
-    steps = math.ceil(horizon(-log_factor(eta * instance.lambda0), fall=1000.0))
-    steps = max(2, min(steps, instance.parameters.max_steps))
+    wanted = horizon(-log_factor(eta * instance.lambda0), fall=1000.0)
+    steps = affordable(wanted, instance.parameters.max_steps)
 
     def mode_residual(now: Snapshot) -> Any:
         return instance.eigenvectors.T @ now.residual

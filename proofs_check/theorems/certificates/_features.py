@@ -28,7 +28,7 @@ class Parameters:
 
     n: int = 5
     d: int = 20
-    m: int = 800
+    m: int = 1200
     label_scale: float = 1.0
     rate_W: float = 1.0
     rate_a: float = 1.0

@@ -13,7 +13,7 @@ __all__ = ["flow_claims", "follow_both"]
 
 
 def follow_both(instance: TwoLayers, decay: float) -> FlowEvidence:
-    """Both layers at their rates, until exp(-decay t) has fallen to 1/30."""
+    """Both layers at their rates, until exp(-decay t) has fallen to 1/12."""
     return follow(
         instance.network,
         instance.problem,

@@ -19,6 +19,7 @@ import numpy as np
 
 from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Requirement, Statement
 from proofs_check.theorems._decay import (
+    affordable,
     at_most_along,
     decay_claim,
     evaluated,
@@ -93,7 +94,7 @@ def _speed(instance: TwoLayers) -> float:
 
 def _evidence(instance: TwoLayers) -> Trajectory:
     h = _step(instance)
-    steps = max(2, min(math.ceil(horizon(-_log_norm(instance))), instance.parameters.max_steps))
+    steps = affordable(horizon(-_log_norm(instance)), instance.parameters.max_steps)
     return train(
         instance.network,
         instance.problem,

@@ -136,7 +136,7 @@ FIRST_LAYER: Statement = _statement(
     "The flow on the first layer converges (CERT-A)",
     "CERT-A",
     presets={
-        "quick": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.001, m=1000),
+        "quick": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.0005, m=1000),
         "full": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.001, n=20, d=200, m=20000),
     },
     hypotheses=_first_hypotheses,

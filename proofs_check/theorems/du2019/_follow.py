@@ -14,7 +14,7 @@ __all__ = ["decay_and_travel", "follow_first_layer"]
 
 
 def follow_first_layer(instance: FirstLayer) -> FlowEvidence:
-    """Until exp(-lambda0 t/2) has fallen to 1/30."""
+    """Until exp(-lambda0 t/2) has fallen to 1/12."""
     return follow(
         instance.network,
         instance.problem,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Probability, Requirement, Statement
-from proofs_check.theorems._decay import decay_claim, horizon, log_factor, rounding_error
+from proofs_check.theorems._decay import affordable, decay_claim, horizon, log_factor, rounding_error
 from proofs_check.theorems._first_layer import FirstLayer, draw_first_layer, sphere_hypotheses
 from proofs_check.theorems._inequalities import order_at_least, order_at_most
 from proofs_check.theorems.du2019._mutants import descent_mutants
@@ -27,17 +27,17 @@ __all__ = ["STATEMENT", "Parameters"]
 
 @dataclass(frozen=True)
 class Parameters:
-    """The step is eta = step_constant lambda0/n^2; the bound falls to 1/30 unless max_steps comes first."""
+    """The step is eta = step_constant lambda0/n^2; training lasts until the bound has fallen to 1/12."""
 
-    n: int = 5
-    d: int = 50
+    n: int = 4
+    d: int = 40
     m: int = 400
     label_scale: float = 1.0
     delta: float = 0.1
-    step_constant: float = 12.0
+    step_constant: float = 4.0
     labels: str = "signs"
     inputs: str = "sphere"
-    max_steps: int = 20000
+    max_steps: int = 10000
 
 
 def _instance(parameters: Parameters, streams: Streams, problem: Problem | None) -> FirstLayer:
@@ -68,7 +68,7 @@ def _hypotheses(instance: FirstLayer) -> list[Hypothesis]:
 def _evidence(instance: FirstLayer) -> Trajectory:
     eta = _step(instance)
     wanted = horizon(-0.5 * log_factor(eta * instance.lambda0 / 2))
-    steps = max(1, min(math.ceil(wanted), instance.parameters.max_steps))
+    steps = affordable(wanted, instance.parameters.max_steps)
     return train(
         instance.network,
         instance.problem,
@@ -122,7 +122,7 @@ STATEMENT: Statement = Statement(
     symbols=SYMBOLS,
     presets={
         "quick": Parameters(),
-        "full": Parameters(n=10, m=2000, delta=0.01, step_constant=20.0),
+        "full": Parameters(n=10, m=2000, delta=0.01, step_constant=4.0),
     },
     instance=_instance,
     hypotheses=_hypotheses,
