@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from proofs_check.certificates.bounds import uncertain_blocks
-from proofs_check.certificates.constants import Spectrum
 from proofs_check.certificates.geometry import Gates, Geometry, ragged
 
 __all__ = ["SMALLEST", "improved"]
@@ -19,17 +18,15 @@ SMALLEST = 1e-10
 """The least multiplier, over the largest ||x_i||^2."""
 
 
-def improved(geometry: Geometry, gates: Gates, multiplier: Array, spectrum: Spectrum, shift: float) -> Array:
-    """Multipliers after one damped Newton step that raises tr(Q N_k(Lam_k)), Q = (M - shift I)^{-2}.
+def improved(geometry: Geometry, gates: Gates, multiplier: Array, Q: Array) -> Array:
+    """Multipliers after one damped Newton step that raises tr(Q N_k(Lam_k)).
 
     With y = -(K_UU + Lam)^{-1} B v the derivative of v^T N v in Lam_j is y_j^2 - (1 + g) y_j v_j + g v_j^2
-    and the second derivative is -2 (K_UU + Lam)^{-1}_jj (y_j - (1 + g) v_j/2)^2. Q weighs the directions in
-    which M is smallest. Any positive multipliers are valid, so nothing here needs care.
+    and the second derivative is -2 (K_UU + Lam)^{-1}_jj (y_j - (1 + g) v_j/2)^2. Q weighs the
+    directions in which M is smallest. Any positive multipliers are valid, so nothing here needs care.
     """
     slope, n = geometry.instance.slope, geometry.instance.n
     least = SMALLEST * float(np.max(np.diag(geometry.K)))
-    weights = (spectrum.values - shift) ** -2.0
-    Q = (spectrum.vectors * (weights / weights[0])) @ spectrum.vectors.T
     diagonal = np.diag(Q)
     out = multiplier.copy()
     for rows, columns, valid in ragged(gates.uncertain, max(1, _ENTRIES // n)):

@@ -1,0 +1,152 @@
+"""One region of Theorem F1's search: from the displacements it must allow for to the constants on it. No proof."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from proofs_check.certificates.bounds import first_layer, second_layer
+from proofs_check.certificates.constants import Spectrum, output_constants, pair_constants, spectrum_of
+from proofs_check.certificates.geometry import Geometry, features_spread, gates_of
+from proofs_check.certificates.multipliers import improved
+from proofs_check.certificates.proposal import Stage
+
+__all__ = ["Demand", "Plan", "Region", "evaluate"]
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How hard to search.
+
+    Parameters
+    ----------
+    stages : int
+        J; levels are equal steps of the residual norm.
+    shifts : tuple of float
+        nu as fractions of the decay; empty for the crude constants, O(m n^2) instead of O(m n^2 d).
+    tuned : bool
+        Whether multipliers are improved while the region is solved for; else the smallest are used.
+    slack : float
+        Relative room left in every inequality for the rounding of a proof.
+    attempts : int
+        Evaluations of a region allowed for each stage.
+    """
+
+    stages: int = 10
+    shifts: tuple[float, ...] = (0.45, 0.6, 0.75, 0.9)
+    tuned: bool = True
+    slack: float = 1e-6
+    attempts: int = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """What a region has to allow for: path integrals of every pair and output, and the path S."""
+
+    pair: Array
+    output: Array
+    path: float
+
+    def within(self, other: Demand, geometry: Geometry) -> bool:
+        """Whether a region that allows for ``other`` allows for this."""
+        mine, theirs = self.capped(geometry), other.capped(geometry)
+        return bool(np.all(mine[0] <= theirs[0]) and np.all(mine[1] <= theirs[1]) and self.path <= other.path)
+
+    def capped(self, geometry: Geometry) -> tuple[Array, Array]:
+        """Pair radii and output radii: a displacement is at most its own path and the whole network's."""
+        cap_W = math.sqrt(geometry.instance.rate_W) * self.path
+        cap_a = math.sqrt(geometry.instance.rate_a) * self.path
+        return np.minimum(self.pair, geometry.norms * cap_W), np.minimum(self.output, cap_a)
+
+    def scaled(self, factor: float) -> Demand:
+        """Every entry times ``factor``."""
+        return Demand(self.pair * factor, self.output * factor, self.path * factor)
+
+    def excess(self, guess: Demand) -> float:
+        """How much of this ``guess`` does not allow for, relative and summed."""
+        parts = ((self.pair, guess.pair), (self.output, guess.output), (self.path, guess.path))
+        over = [np.sum(np.maximum(a - b, 0.0)) / max(float(np.sum(a)), 1e-300) for a, b in parts]
+        return float(sum(over))
+
+    def raised_to(self, needed: Demand, beyond: float, extra: float) -> Demand:
+        """Entries that were too small grow, by ``beyond`` of what was missing and a share ``extra`` further.
+
+        The others stay: inflating all of them would never stop adding pairs.
+        """
+
+        def raised(old: Any, new: Any) -> Any:
+            return np.where(new > old, new * (1 + extra) + beyond * (new - old), old)
+
+        pair, output = raised(self.pair, needed.pair), raised(self.output, needed.output)
+        return Demand(pair, output, float(raised(self.path, needed.path)))
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A region that was evaluated: the stage it would make, and what to use next.
+
+    ``pair`` (m, n) and ``output`` (m,) are path constants, ``multiplier`` and ``share`` better ones to try.
+    """
+
+    stage: Stage
+    pair: Array
+    output: Array
+    multiplier: Array
+    share: float
+
+
+def evaluate(
+    geometry: Geometry, plan: Plan, demand: Demand, multiplier: Array, share: float, end: float
+) -> Region | None:
+    """Bounds and constants on the region that allows for ``demand``; None where no decay is left."""
+    instance = geometry.instance
+    radius, radius_a = demand.capped(geometry)
+    rounding = 1e-13 * geometry.norms * np.linalg.norm(instance.W, axis=1, keepdims=True)
+    uncertain = (np.abs(geometry.Z) <= radius * (1 + 1e-9) + rounding) & geometry.trained_W
+    gates = gates_of(geometry, uncertain)
+    middle, half, spread = features_spread(geometry, radius)
+    size = abs(instance.scale) * geometry.lipschitz * geometry.spectral
+    spread = min(spread, size * math.sqrt(instance.rate_W) * demand.path) * (1 + 1e-9)
+    both = geometry.trained_a and geometry.trained_W
+    spread, share = (spread, share or _SHARE) if both else (0.0, 0.0)
+    weights = instance.rate_W * instance.scale**2 * np.maximum(np.abs(instance.a) - radius_a, 0.0) ** 2
+    M = first_layer(geometry, gates, weights, multiplier)
+    if geometry.trained_a:
+        M = M + second_layer(geometry, spread, share)
+    spectrum = spectrum_of(M)
+    if not spectrum.values[0] > 0:
+        return None
+    decay = float(spectrum.values[0]) * (1 - plan.slack)
+    shifts = decay * np.asarray(plan.shifts)
+    pair, output = np.zeros_like(radius), np.zeros_like(radius_a)
+    if geometry.trained_W:
+        pair = pair_constants(geometry, gates, spectrum, shifts)
+    if geometry.trained_a:
+        output = output_constants(middle, half, spectrum, shifts)
+    stage = Stage(end, decay, radius, uncertain, radius_a, spread, share, multiplier, shifts)
+    weight = _weight(spectrum, 0.75 * decay)
+    if plan.tuned:
+        multiplier = improved(geometry, gates, multiplier, weight)
+    if both and spread > 0:
+        share = math.sqrt(share * _best_share(geometry, weight, spread))
+    return Region(stage, pair, output, multiplier, share)
+
+
+_SHARE = 0.05
+
+
+def _weight(spectrum: Spectrum, shift: float) -> Array:
+    """Q (n, n) of trace 1: the directions in which M is small, (M - shift I)^{-2}."""
+    weights = (spectrum.values - shift) ** -2.0
+    return np.asarray((spectrum.vectors * (weights / np.sum(weights))) @ spectrum.vectors.T)
+
+
+def _best_share(geometry: Geometry, weight: Array, spread: float) -> float:
+    """The share t that maximises (1 - t) tr(Q F F^T) - (1/t - 1) e^2."""
+    size = float(np.sum(weight * geometry.second))
+    return min(1.0, spread / math.sqrt(size)) if size > 0 else 1.0
