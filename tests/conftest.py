@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -57,10 +61,29 @@ def _has_cuda_device() -> bool:
     return bool(cupy.cuda.is_available())
 
 
+def _can_mount() -> bool:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("mount") is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+        if subprocess.run(command, capture_output=True).returncode != 0:
+            return False
+        return subprocess.run(["umount", folder], capture_output=True).returncode == 0
+
+
+def _has_slurm() -> bool:
+    programs = ("slurmctld", "slurmd", "munged", "sbatch", "scancel")
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    found = all(shutil.which(name, path=f"{os.defpath}:/usr/sbin:/sbin") for name in programs)
+    return root and found and importlib.util.find_spec("dask_jobqueue") is not None
+
+
 # A mark -> whether this machine has what it needs, and what that is. An absent requirement is "not run",
 # counted and said aloud; it is never a pass, and no other kind of skip is accepted.
 REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "gpu": (_has_cuda_device, "a CUDA device and CuPy"),
+    "tmpfs": (_can_mount, "root, to mount a small file system"),
+    "slurm": (_has_slurm, "root, SLURM's daemons and dask-jobqueue"),
     "nvrtc": (lambda: importlib.util.find_spec("cupy_backends") is not None, "CuPy and the CUDA compiler"),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = ["KILLS", "DaskExecutor", "connected", "local", "pinned_threads"]
 KILLS = 3
 """A run that has killed its own worker this often is poison."""
 _AHEAD = 2  # batches in flight for each worker: one at work, one waiting
+_ANSWER = 5.0  # seconds for a scheduler to answer
 _PATIENCE = 60.0  # seconds without any worker before we give up
 
 _THREADS = (
@@ -78,8 +79,10 @@ def local(workers: int, *, tls: bool = False) -> Iterator[DaskExecutor]:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                host="tls://127.0.0.1" if tls else "127.0.0.1",
+                host="127.0.0.1",
+                protocol="tls://" if tls else "tcp://",
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                 security=security,
                 silence_logs=50,
             ) as cluster,
@@ -111,7 +114,7 @@ def connected(
             tls_ca_file=str(ca), tls_client_cert=str(cert), tls_client_key=str(key), require_encryption=True
         )
     try:
-        client = distributed.Client(address, security=security, set_as_default=False, timeout=10)
+        client = distributed.Client(address, security=security, set_as_default=False, timeout=_ANSWER)
     except (OSError, TimeoutError, ValueError) as error:
         raise OSError(f"no scheduler answers at {address}: {error}") from None
     with client:
@@ -186,6 +189,23 @@ class DaskExecutor:
                     break
                 for future in self._wait():
                     self._take(future, flying.pop(future), alone, queue, done)
+        finally:
+            self.client.cancel(list(flying), force=True)
+
+    def map(self, function: Callable[[Any], Any], grid: Iterable[Any]) -> Iterator[Any]:
+        """``map(function, grid)`` on the workers, in the grid's order, for :func:`shallow.sweep.execute`.
+
+        A bounded number of calls is in flight. The function is sent by name or by value; a call whose worker
+        dies is made again, and one that kills workers raises.
+        """
+        flying: deque[Any] = deque()
+        try:
+            for configuration in grid:
+                flying.append(self.client.submit(function, configuration, pure=False, retries=KILLS))
+                if len(flying) >= 4 * _AHEAD * self.workers:
+                    yield flying.popleft().result()
+            while flying:
+                yield flying.popleft().result()
         finally:
             self.client.cancel(list(flying), force=True)
 
