@@ -69,8 +69,13 @@ def _rotated(geometry: Geometry, middle: Array, vectors: Array) -> Array:
 
 
 def _certain_part(geometry: Geometry, rotated: Array, weights: Array) -> Array:
+    """x_i^T T_k x_i, T_k = (V^T Dbar_k X)^T diag(weights) V^T Dbar_k X: one product with all x_i x_i^T."""
+    X = geometry.factor
     small = np.matmul(rotated.transpose(0, 2, 1), weights[:, None] * rotated)
-    return np.asarray(np.sum(np.matmul(geometry.factor, small) * geometry.factor, axis=2))
+    if X.size * X.shape[1] > _ENTRIES:
+        return np.asarray(np.sum(np.matmul(X, small) * X, axis=2))
+    outer = (X[:, :, None] * X[:, None, :]).reshape(len(X), -1)
+    return np.asarray(small.reshape(len(small), -1) @ outer.T)
 
 
 def _uncertain_part(

@@ -1,4 +1,4 @@
-"""One region of Theorem F1's search: from the displacements it must allow for to the constants on it. No proof."""
+"""One region of Theorem F1's search: from the displacements it allows for to the constants. No proof."""
 
 from __future__ import annotations
 

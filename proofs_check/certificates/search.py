@@ -97,7 +97,7 @@ def _needed(geometry: Geometry, paid: Demand, region: Region, drop: float, outpu
 def _stage(
     geometry: Geometry, plan: Plan, paid: Demand, region: Region, drop: float, end: float
 ) -> tuple[Region, Demand] | Stuck:
-    """A region that the path to the end of the stage cannot leave: quickly, and if that fails step by step."""
+    """A region that the path to the stage's end cannot leave: hastily, and if that fails step by step."""
     found = _solved(geometry, plan, paid, region, drop, end, hasty=True)
     if isinstance(found, Stuck):
         found = _solved(geometry, plan, paid, region, drop, end, hasty=False)
@@ -109,7 +109,7 @@ def _solved(
 ) -> tuple[Region, Demand] | Stuck:
     """Raise a guess to what its own region needs until it is enough.
 
-    The gaps shrink about geometrically; the hasty way steps ahead to their sum and stops at a share 1e-4 above.
+    The gaps shrink about geometrically; the hasty way steps ahead to their sum, and 1e-4 further.
     """
     room = 1 + plan.slack
     guess = _needed(geometry, paid, region, drop, paid.capped(geometry)[1]).scaled(room * (1 + 1e-6))

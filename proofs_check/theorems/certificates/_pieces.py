@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from proofs_check.certificates.flips import flip_energy
 from proofs_check.statement import Hypothesis, Source
 from proofs_check.theorems._decay import EPS
 from proofs_check.theorems._first_layer import INPUTS, choose, read_problem
@@ -147,27 +148,6 @@ def dying_neuron(parameters: Any, streams: Streams, problem: Problem | None) -> 
     At equal rates the flow keeps a^2 - w^2 = 0.44, so a cannot reach 0 first.
     """
     return two_layers(parameters, Problem([[1.0]], [-0.5]), Network([[1.0]], [1.2]))
-
-
-def flip_energy(network: Network, X: Matrix, radius: float) -> float:
-    """A(radius): greedy fractional knapsack, an upper bound on the flip energy (exact for equal |a_r|).
-
-    Neuron r costs its squared margin (w_r.x_i)^2/||x_i||^2 on sample i and is worth a_r^2; a neuron on the
-    kink is free. Samples x_i = 0 see no pattern and are left out. Cost O(n m log m).
-    """
-    norms = np.linalg.norm(X, axis=1)
-    X, norms = X[norms > 0], norms[norms > 0]
-    a = np.asarray(network.a)
-    worth = a[a != 0] ** 2
-    if len(X) == 0 or len(worth) == 0:
-        return 0.0
-    cost = (X @ np.asarray(network.W)[a != 0].T / norms[:, None]) ** 2
-    order = np.argsort(cost / worth, axis=1)
-    cost, value = np.take_along_axis(cost, order, axis=1), worth[order]
-    before = np.cumsum(cost, axis=1) - cost
-    left = np.maximum(radius**2 - before, 0.0)
-    share = np.where(left >= cost, 1.0, left / np.where(cost > 0, cost, 1.0))
-    return float(np.max(np.sum(share * value, axis=1)))
 
 
 def closeness(instance: TwoLayers, length: float) -> float:
