@@ -9,16 +9,29 @@ if TYPE_CHECKING:
     from shallow.figures.curves import Bound, Curve, convergence
     from shallow.figures.fits import exponent_fit
     from shallow.figures.look import style
+    from shallow.figures.phases import PhaseDiagram, phase_diagram
     from shallow.figures.tables import latex_table, write_csv
 
-__all__ = ["Bound", "Curve", "convergence", "exponent_fit", "latex_table", "style", "write_csv"]
+__all__ = [
+    "Bound",
+    "Curve",
+    "PhaseDiagram",
+    "convergence",
+    "exponent_fit",
+    "latex_table",
+    "phase_diagram",
+    "style",
+    "write_csv",
+]
 
 _HOMES = {
     "Bound": "curves",
     "Curve": "curves",
     "convergence": "curves",
     "exponent_fit": "fits",
+    "PhaseDiagram": "phases",
     "latex_table": "tables",
+    "phase_diagram": "phases",
     "style": "look",
     "write_csv": "tables",
 }

@@ -63,12 +63,19 @@ def dying(folder: Path, times: int) -> Any:
     return task
 
 
+def plain(desk: Any) -> Path:
+    """The desk's grid in NumPy, which a new worker need not compile."""
+    file: Path = desk.grid()
+    return desk.grid(file.read_text().replace("at = 10", 'at = 10\nmethod = "numpy"'), name="plain.toml")
+
+
 def test_killed_workers_cost_no_run(desk: Any) -> None:
-    desk.sweep("undisturbed")
+    file = plain(desk)
+    desk.sweep("undisturbed", file=file)
     deaths: list[int] = []
     with local(2) as executor:
         fragile = DaskExecutor(executor.client, dying(desk.folder, 3), on_death=lambda: deaths.append(1))
-        summary = desk.sweep(executor=fragile)
+        summary = desk.sweep(file=file, executor=fragile)
     assert (summary.made, summary.failed) == (24, 0)
     assert len(list(desk.folder.glob("death-*"))) == 3
     assert len(deaths) >= 3
@@ -93,8 +100,9 @@ def test_a_worker_killed_from_outside_costs_no_run(desk: Any) -> None:
 
 
 def test_a_poison_run_is_recorded_and_its_neighbours_are_made(desk: Any) -> None:
-    desk.sweep("undisturbed")
-    target = cell_key(read_grid(desk.grid()).cell(3))
+    file = plain(desk)
+    desk.sweep("undisturbed", file=file)
+    target = cell_key(read_grid(file).cell(3))
 
     def poisoned(batch: Batch) -> Sequence[Record]:
         if any(cell == target and seed == 1 for cell, _, seed in batch.runs):
@@ -102,14 +110,16 @@ def test_a_poison_run_is_recorded_and_its_neighbours_are_made(desk: Any) -> None
         return run_batch(batch)
 
     with local(2) as executor:
-        summary = desk.sweep(executor=DaskExecutor(executor.client, poisoned))
+        summary = desk.sweep(file=file, executor=DaskExecutor(executor.client, poisoned))
         assert (summary.made, summary.failed) == (24, 1)
-        assert desk.sweep(executor=executor).made == 0, "poison is skipped when the sweep is started again"
+        assert desk.sweep(file=file, executor=executor).made == 0, (
+            "poison is skipped when the sweep is started again"
+        )
         rows, sound = desk.table().splitlines(), desk.table("undisturbed").splitlines()
         changed = [row for row, other in zip(rows, sound, strict=True) if row != other]
         assert len(changed) == 1
         assert changed[0].endswith(f"killed its own worker {KILLS} times")
-        assert desk.sweep(executor=executor, retry=True).made == 1
+        assert desk.sweep(file=file, executor=executor, retry=True).made == 1
     assert desk.table() == desk.table("undisturbed")
 
 
