@@ -258,7 +258,7 @@ INITIAL: Mapping[str, Callable[[_Start], InitialCertificate]] = MappingProxyType
 
 
 def lmin_probability(lambda0: float, spectral: float, n: int, m: int, share: float = 0.5) -> float:
-    """LMIN-1: a bound on P(lambda_min(H_W(0)) <= (1 - share) lambda0) for a_k = +-1, scale 1/sqrt(m), rate_W
+    """LMIN-1: bounds P(lambda_min(H_W) <= (1 - share) lambda0) for a_k = +-1, scale 1/sqrt(m), rate_W = 1.
     = 1.
 
     H_W(0) is the mean of m independent matrices between 0 and ||X||^2 I with mean H_inf, lambda0 its smallest
@@ -272,7 +272,7 @@ def lmin_probability(lambda0: float, spectral: float, n: int, m: int, share: flo
 
 
 def lmin_width(lambda0: float, spectral: float, n: int, delta: float, share: float = 0.5) -> float:
-    """LMIN-1: bounds P(lambda_min(H_W) <= (1 - share) lambda0) at a start with a_k = +-1, scale 1/sqrt(m), rate_W = 1.
+    """The m from which :func:`lmin_probability` is at most delta: 2 ||X||^2 ln(n/delta)/(share^2 lambda0)."""
     if not (0 < delta < 1 and 0 < share <= 1 and lambda0 > 0):
         raise ValueError(
             f"delta {delta} in (0, 1), share {share} in (0, 1] and lambda0 {lambda0} > 0 are needed"
