@@ -7,6 +7,7 @@ from proofs_check.certificates.descent import certify_descent
 from proofs_check.certificates.flow import certify_flow
 from proofs_check.certificates.refusals import merge_equal_inputs
 from proofs_check.certificates.search import Plan
+from proofs_check.certificates.verify import verify_certificate
 
 __all__ = [
     "Certificate",
@@ -14,4 +15,5 @@ __all__ = [
     "certify_descent",
     "certify_flow",
     "merge_equal_inputs",
+    "verify_certificate",
 ]

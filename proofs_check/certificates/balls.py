@@ -43,7 +43,7 @@ def _flint() -> Any:
         import flint
     except ImportError:
         raise ImportError(
-            "ball arithmetic needs python-flint: pip install 'shallow-relu[rigour]', or ask for rigour='verified'"
+            "balls need python-flint: pip install 'shallow-relu[rigour]', or ask for rigour='verified'"
         ) from None
     return flint
 
