@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from proofs_check.certificates import Certificate, certify_descent, certify_flow
+from proofs_check.certificates import Certificate, certify_descent, certify_flow, verify_certificate
 from proofs_check.certificates.eigenvalue import lambda_min_bracket, lambda_min_lower_bound
 from proofs_check.check import (
     ClaimSummary,
@@ -70,4 +70,5 @@ __all__ = [
     "lambda_min_lower_bound",
     "replay",
     "tightened",
+    "verify_certificate",
 ]
