@@ -83,18 +83,21 @@ def false_relatives(statement: Statement) -> list[Mutant]:
             "at kappa = 1 the network's own outputs at the start exceed epsilon",
             without(statement, "kappa"),
             dataclasses.replace(quick, kappa=1.0),
+            trials=8,
         ),
         Mutant(
             "narrow",
             "eight neurons do not have the infinite-width kernel",
             without(statement, "width"),
             dataclasses.replace(quick, m=8),
+            trials=8,
         ),
         Mutant(
             "half the rate",
             "(1 - eta lambda/2)^k bounds the decay from above (Du et al.); a mode follows (1 - eta lambda)^k",
             with_claims(statement, "half-rate", half_rate),
             quick,
+            trials=8,
         ),
     ]
 

@@ -34,7 +34,7 @@ class Parameters:
     m: int = 400
     label_scale: float = 1.0
     delta: float = 0.1
-    step_constant: float = 4.0
+    step_constant: float = 2.0
     labels: str = "signs"
     inputs: str = "sphere"
     max_steps: int = 10000
@@ -122,7 +122,7 @@ STATEMENT: Statement = Statement(
     symbols=SYMBOLS,
     presets={
         "quick": Parameters(),
-        "full": Parameters(n=10, m=2000, delta=0.01, step_constant=4.0),
+        "full": Parameters(n=10, m=2000, delta=0.01, step_constant=2.0),
     },
     instance=_instance,
     hypotheses=_hypotheses,

@@ -52,7 +52,7 @@ def _flip_claims(instance: FirstLayer, evidence: None) -> Sequence[Claim]:
     allowed = 2 * m * instance.n * R / (math.sqrt(2 * math.pi) * instance.parameters.delta)
     bound, floor = instance.lambda0 / 4, instance.lambda0 / 2
     return [
-        _proved("||H - H(0)|| over the ball", reach, upper=bound, trivial=instance.n, numerical_error=error),
+        _proved("||H - H(0)|| over the ball", reach, upper=bound, numerical_error=error),
         _proved("movable patterns", count, upper=allowed, trivial=m * instance.n, numerical_error=0.0),
         _proved(
             "lambda_min(H) over the ball", smallest - reach, lower=floor, trivial=0.0, numerical_error=error
