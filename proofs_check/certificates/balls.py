@@ -113,7 +113,7 @@ def magnitude(A: Balls) -> Balls:
 
 def root_up(A: Balls) -> Balls:
     """Entrywise upper bounds of the roots of numbers >= 0; NaN where that is not so."""
-    return _each(A, lambda x: x.upper().sqrt())
+    return _each(A, lambda x: x.upper().sqrt().upper())
 
 
 def _each(A: Balls, function: Any) -> Balls:
@@ -140,6 +140,8 @@ def positive_definite(A: Balls) -> bool:
     (Sylvester). Where the float factor fails, LDL^T in balls. Cost O(n^3).
     """
     n = len(A)
+    if not all(x.is_finite() for x in A.ravel().tolist()):
+        return False
     R = _preconditioner(midpoints(A))
     if R is not None:
         moved = product(product(R, A), R.T)

@@ -89,7 +89,7 @@ class Quantities:
 
 def root_of(x: Any) -> Any:
     """An upper bound of the root of one number >= 0."""
-    return x.upper().sqrt()
+    return x.upper().sqrt().upper()
 
 
 def quantities_of(instance: Instance) -> Quantities:
