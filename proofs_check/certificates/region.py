@@ -17,6 +17,7 @@ from proofs_check.certificates.proposal import Stage
 __all__ = ["Demand", "Plan", "Region", "evaluate"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+_STILL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,13 @@ class Demand:
         return bool(np.all(mine[0] <= theirs[0]) and np.all(mine[1] <= theirs[1]) and self.path <= other.path)
 
     def capped(self, geometry: Geometry) -> tuple[Array, Array]:
-        """Pair radii and output radii: a displacement is at most its own path and the whole network's."""
-        cap_W = math.sqrt(geometry.instance.rate_W) * self.path
+        """Pair radii and output radii: a displacement is at most its own path and the whole network's.
+
+        At least ``_STILL`` of the latter: the inequalities are strict, also for a neuron that does not move.
+        """
+        cap_W = geometry.norms * math.sqrt(geometry.instance.rate_W) * self.path
         cap_a = math.sqrt(geometry.instance.rate_a) * self.path
-        return np.minimum(self.pair, geometry.norms * cap_W), np.minimum(self.output, cap_a)
+        return np.clip(self.pair, _STILL * cap_W, cap_W), np.clip(self.output, _STILL * cap_a, cap_a)
 
     def scaled(self, factor: float) -> Demand:
         """Every entry times ``factor``."""

@@ -110,6 +110,7 @@ def _evaluate(
     geometry: Geometry, plan: Plan, radius: Array, radius_a: Array, before: float, end: float
 ) -> _Region | None:
     """M_d and the prices on the region of the given radii, with the best split and share."""
+    radius, radius_a = _moving(radius), _moving(radius_a)
     if not geometry.trained_W:
         radius = np.zeros_like(radius)
     if not geometry.trained_a:
@@ -149,6 +150,11 @@ def _evaluate(
     multiplier = np.maximum(_multiplier(bound, split), np.finfo(np.float64).tiny)
     stage = Stage(end, decay, radius, uncertain, radius_a, spread, share, multiplier, shifts, split)
     return _Region(stage, *step_prices(geometry, gates, stage, spectrum, middle, half))
+
+
+def _moving(radius: Array) -> Array:
+    """At least 1e-9 of the largest: the inequalities are strict, also for a neuron that does not move."""
+    return np.maximum(radius, 1e-9 * float(np.max(radius)))
 
 
 def _multiplier(bound: StepBound, split: float) -> Array:
