@@ -22,6 +22,7 @@ __all__ = [
     "Claim",
     "Comparison",
     "Constant",
+    "FitPoints",
     "Grade",
     "Hypothesis",
     "Mutant",
@@ -178,6 +179,61 @@ def _series(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 @dataclass(frozen=True, eq=False)
+class FitPoints:
+    """The picture of a fit: points with their intervals, the fitted line with its own, and the law beside it.
+
+    Parameters
+    ----------
+    x, y : arrays of one length
+        The points that were fitted.
+    y_low, y_high : arrays of that length
+        An interval of each point; an end that is not finite (or 0 on a logarithmic axis) is open.
+    line_x, line_y : arrays of one length
+        The fitted line over the fitted range, and as far as it was extrapolated.
+    line_low, line_high : arrays of that length
+        The ends of the fit's interval, drawn as a band about the line.
+    reference : array of that length
+        What the law says at ``line_x``: its slope through the middle of the points, or its limit.
+    x_name, y_name, reference_name : str
+        Plain text, for the axes and the legend.
+    words : str
+        The fit in one sentence: the estimate, its interval and the fitted range.
+    log_x, log_y : bool
+        Whether an axis is logarithmic.
+    """
+
+    x: Any
+    y: Any
+    y_low: Any
+    y_high: Any
+    line_x: Any
+    line_y: Any
+    line_low: Any
+    line_high: Any
+    reference: Any
+    x_name: str
+    y_name: str
+    reference_name: str
+    words: str
+    log_x: bool = False
+    log_y: bool = False
+
+    def __post_init__(self) -> None:
+        for first, others in (
+            ("x", ("y", "y_low", "y_high")),
+            ("line_x", ("line_y", "line_low", "line_high", "reference")),
+        ):
+            size = np.atleast_1d(getattr(self, first)).size
+            for name in (first, *others):
+                values = _series(getattr(self, name))
+                if values.shape != (size,):
+                    raise ValueError(
+                        f"a fit's {name} has shape {values.shape}, its {first} has {size} entries"
+                    )
+                object.__setattr__(self, name, values)
+
+
+@dataclass(frozen=True, eq=False)
 class Claim:
     """Observed numbers beside the bounds the statement puts on them.
 
@@ -208,6 +264,8 @@ class Claim:
         For the picture's axes.
     log_scale : bool
         Whether the picture's value axis is logarithmic.
+    fit : tuple of FitPoints
+        For a claim about fitted numbers: the fits behind them, which are drawn in its place.
     """
 
     name: str
@@ -222,6 +280,7 @@ class Claim:
     index_name: str = "index"
     unit: str = ""
     log_scale: bool = False
+    fit: tuple[FitPoints, ...] = ()
 
     def __post_init__(self) -> None:
         index = _series(self.index)
@@ -251,6 +310,7 @@ class Claim:
         index_name: str = "index",
         unit: str = "",
         log_scale: bool = False,
+        fit: tuple[FitPoints, ...] = (),
     ) -> Claim:
         """A claim from observed numbers and bounds; its comparison follows from the sides given."""
         values = np.atleast_1d(np.asarray(observed, dtype=np.float64))
@@ -275,6 +335,7 @@ class Claim:
             index_name=index_name,
             unit=unit,
             log_scale=log_scale,
+            fit=fit,
         )
 
 
@@ -356,7 +417,9 @@ class Statement:
         ``{name}`` fields are filled with parameter values by ``explain KEY --set``.
     symbols : mapping from symbol to meaning
     presets : mapping
-        ``{"quick": parameters, "full": parameters}``: frozen dataclass instances of one type.
+        ``{"quick": parameters, "full": parameters}``: frozen dataclass instances of one type. A third,
+        ``"beyond"``, lies far past a hypothesis while training still goes on: a report shows what becomes
+        of the conclusion there.
     instance : (parameters, streams, problem | None) -> instance
         What the statement speaks of. ``problem`` is the user's own data. It need not be a network.
     hypotheses : (instance) -> sequence of Hypothesis
@@ -418,3 +481,6 @@ class Statement:
             raise ValueError(f"{self.key}: give claims, or grid and law, and not both")
         if "quick" not in self.presets:
             raise ValueError(f"{self.key}: presets lack 'quick'")
+        for name, parameters in self.presets.items():
+            if type(parameters) is not type(self.presets["quick"]):
+                raise ValueError(f"{self.key}: preset {name!r} is of another type than 'quick'")

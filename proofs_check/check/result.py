@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check.statement import Claim, Comparison, Hypothesis, Quantifier, Statement
+from proofs_check.statement import Claim, Comparison, FitPoints, Hypothesis, Quantifier, Statement
 from proofs_check.verdict import Evidence, HypothesisStatus, Outcome, Regime, Verdict
 
 __all__ = ["ClaimSummary", "MutantResult", "Result", "jsonable", "parameter_values"]
@@ -23,7 +23,7 @@ class ClaimSummary:
     Parameters
     ----------
     name, index, observed, lower, upper, trivial, numerical_error, comparison, quantifier
-    index_name, unit, log_scale
+    index_name, unit, log_scale, fit
         As in :class:`proofs_check.Claim`, from trial number ``trial``.
     outcome : Outcome
         The worst over the trials whose hypotheses are met (over all trials where none is).
@@ -49,6 +49,7 @@ class ClaimSummary:
     index_name: str
     unit: str
     log_scale: bool
+    fit: tuple[FitPoints, ...]
     outcome: Outcome
     tightness: float | None
     evaluated: int
@@ -99,7 +100,7 @@ class Result:
     statement : Statement
     parameters : the parameters it was checked at
     size : str
-        The preset the parameters started from.
+        The preset the parameters started from: "quick", "full" or "beyond".
     seed : int
     verdict : Verdict
     evidence : Evidence
@@ -287,6 +288,7 @@ def _claim_json(item: ClaimSummary) -> dict[str, Any]:
         "index_name": item.index_name,
         "unit": item.unit,
         "log_scale": item.log_scale,
+        "fit": [jsonable(parameter_values(one)) for one in item.fit],
     }
     for name in ("index", "observed", "lower", "upper", "trivial", "numerical_error"):
         values = np.asarray(getattr(item, name))

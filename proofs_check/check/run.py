@@ -41,8 +41,8 @@ def check(
     ----------
     statement : Statement
         One of :data:`proofs_check.THEOREMS`, or any other.
-    size : "quick" or "full"
-        The preset to start from.
+    size : "quick", "full" or "beyond"
+        The preset to start from; "beyond" lies past the hypotheses and trains a few trials only.
     seed : int
         Everything random derives from it.
     parameters : dataclass, optional

@@ -23,15 +23,18 @@ from proofs_check.verdict import Outcome
 from shallow.setting.problem import Problem
 from shallow.sweep.execute import execute
 
-__all__ = ["LOOK", "Executor", "Job", "Progress", "run_job", "sources"]
+__all__ = ["BEYOND", "LOOK", "Executor", "Job", "Progress", "run_job", "sources"]
 
 Progress = Callable[[int, int], None]
 """Called with (cells finished, cells in all); only the serial executor reports while it works."""
 
 Executor = Any
 
+BEYOND = "beyond"
+"""The preset that lies past the hypotheses."""
+
 LOOK = 3
-"""How many trials are trained to see the conclusion OUTSIDE when the hypotheses fail in every trial."""
+"""How many trials are trained to see the conclusion where the hypotheses fail in every one of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +53,14 @@ class Job:
 
     @property
     def count(self) -> int:
-        """The number of trials: asked for, or the file's, or the parameter ``trials``, or 1."""
+        """The number of trials: asked for, or the file's, or the parameter ``trials``, or 1.
+
+        At size "beyond" a few tell what becomes of the conclusion; a law is still fitted once.
+        """
         if self.trials is not None:
             return self.trials
+        if self.size == BEYOND:
+            return LOOK if self.statement.law is None else 1
         if self.statement.probability is not None:
             counts = self.statement.probability.trials
             return counts.get(self.size, next(iter(counts.values())))

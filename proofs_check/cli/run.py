@@ -15,6 +15,7 @@ from proofs_check.check.parameters import parse_assignments
 from proofs_check.check.replay import save_cases
 from proofs_check.check.result import Result
 from proofs_check.check.run import adjust, check
+from proofs_check.check.trials import BEYOND
 from proofs_check.cli.options import Assignments, Rows, changes_for, read_data, statements_of
 from proofs_check.cli.output import CASES, require_free, write_aside
 from proofs_check.cli.progress import reporter
@@ -39,6 +40,8 @@ def run_command(
     json: bool = False,
 ) -> int:
     """Check statements; exit with 1 if one is violated (an empirical finding aside).
+
+    With no KEY and no setting of your own, each statement is also looked at past its hypotheses.
 
     Parameters
     ----------
@@ -75,16 +78,18 @@ def run_command(
         "size": size, "seed": seed, "trials": trials, "problem": problem, "assume": assume,
     }  # fmt: skip
     with_mutants = (out is not None and problem is None) if mutants is None else mutants
-    results = _check_all(statements, changes, options, with_mutants)
+    as_declared = not keys and not set_ and problem is None
+    with_beyond = [item for item in statements if as_declared and BEYOND in item.presets]
+    results, beyond = _check_all(statements, changes, options, with_mutants, with_beyond)
     _require_known(assume, results)
     if out is not None:
-        write_aside(out, lambda folder: _fill(folder, results, seed, problem))
+        write_aside(out, lambda folder: _fill(folder, results, seed, problem, beyond))
     if json:
         from proofs_check.report.document import document
 
-        print(as_text(document(results, seed)))
+        print(as_text(document(results, seed, beyond)))
     else:
-        _show(results, problem, out)
+        _show(results, problem, out, beyond)
     return 1 if any(result.violates for result in results) else 0
 
 
@@ -100,9 +105,13 @@ def _check_all(
     changes: dict[str, dict[str, Any]],
     options: dict[str, Any],
     with_mutants: bool,
-) -> list[Result]:
-    results = []
-    with reporter(len(statements)) as tell:
+    with_beyond: Sequence[Statement],
+) -> tuple[list[Result], list[Result]]:
+    """The results, adjusted over all of them, and those past the hypotheses."""
+    from proofs_check.report.conclusions import conclusion_words
+
+    results, beyond = [], []
+    with reporter(len(statements) + len(with_beyond)) as tell:
         for statement in statements:
             progress = tell.begin(statement.key)
             result = _check(statement, changes[statement.key], {**options, "progress": progress})
@@ -111,7 +120,14 @@ def _check_all(
                 result = dataclasses.replace(result, mutants=found)
             results.append(result)
             tell.end(f"{result.key}: {result.verdict.name}{_mutants(result)} ({result.seconds:.1f} s)")
-    return adjust(results)
+        for statement in with_beyond:
+            progress = tell.begin(f"{statement.key} (beyond)")
+            result = check(statement, size=BEYOND, seed=options["seed"], progress=progress)
+            beyond.append(result)
+            tell.end(
+                f"{result.key}, past its hypotheses: {conclusion_words(result)} ({result.seconds:.1f} s)"
+            )
+    return adjust(results), beyond
 
 
 def _mutants(result: Result) -> str:
@@ -140,19 +156,23 @@ def _require_known(assume: Sequence[str], results: Sequence[Result]) -> None:
             )
 
 
-def _fill(folder: Path, results: Sequence[Result], seed: int, problem: Problem | None) -> None:
+def _fill(
+    folder: Path, results: Sequence[Result], seed: int, problem: Problem | None, beyond: Sequence[Result]
+) -> None:
     from proofs_check.report import write
 
-    write(results, folder, seed)
+    write(results, folder, seed, beyond)
     for result in results:
         save_cases(result, folder / CASES, problem)
 
 
-def _show(results: Sequence[Result], problem: Problem | None, out: Path | None) -> None:
+def _show(
+    results: Sequence[Result], problem: Problem | None, out: Path | None, beyond: Sequence[Result]
+) -> None:
     from proofs_check.report import show
 
     for line in () if problem is None else describe_duplicates(problem):
         print(f"your data: {line}")
-    show(results)
+    show(results, beyond=beyond)
     if out is not None:
         print(f"report: {out / 'index.html'}")

@@ -10,7 +10,7 @@ from enum import Enum
 from proofs_check.check.result import Result
 from proofs_check.verdict import HypothesisStatus, Outcome, Regime
 
-__all__ = ["COLUMNS", "Cell", "Reach", "Seen", "cross_table", "reach"]
+__all__ = ["COLUMNS", "Cell", "Reach", "Seen", "cross_table", "reach", "seen_of"]
 
 
 class Reach(Enum):
@@ -56,6 +56,11 @@ class Cell:
     keys: tuple[str, ...]
 
 
+def seen_of(outcome: Outcome) -> Seen:
+    """What a trial with this outcome showed."""
+    return _SEEN[outcome]
+
+
 def reach(statuses: Iterable[HypothesisStatus]) -> Reach:
     """The row of a result: its weakest hypothesis decides."""
     found = set(statuses)
@@ -79,7 +84,12 @@ def cross_table(results: Sequence[Result]) -> tuple[Cell, ...]:
             trials.setdefault(place, Counter()).update(counts)
             keys.setdefault(place, []).append(result.key)
     return tuple(
-        Cell(row, column, {seen: trials[row, column][seen] for seen in Seen}, tuple(keys[row, column]))
+        Cell(
+            row,
+            column,
+            {seen: trials[row, column][seen] for seen in Seen},
+            tuple(dict.fromkeys(keys[row, column])),
+        )
         for row in Reach
         for column in COLUMNS
         if (row, column) in trials

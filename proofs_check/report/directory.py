@@ -20,7 +20,7 @@ CASES = "cases"
 """Where a command saves violations and refuted mutants beside the two files."""
 
 
-def write(results: Sequence[Result], directory: str | Path, seed: int) -> Path:
+def write(results: Sequence[Result], directory: str | Path, seed: int, beyond: Sequence[Result] = ()) -> Path:
     """Write ``index.html`` and ``results.json`` into ``directory``.
 
     Both are made in full before either takes its place, so a failure leaves an older report as it was.
@@ -31,6 +31,8 @@ def write(results: Sequence[Result], directory: str | Path, seed: int) -> Path:
     directory : str or Path
         Made if it does not exist, with its parents.
     seed : int
+    beyond : sequence of Result
+        Checks past the hypotheses.
 
     Returns
     -------
@@ -49,8 +51,10 @@ def write(results: Sequence[Result], directory: str | Path, seed: int) -> Path:
     target = Path(directory)
     _refuse_foreign(target)
     contents = {
-        "index.html": page(results, seed),
-        "results.json": json.dumps(document(results, seed), indent=1, ensure_ascii=False, allow_nan=False)
+        "index.html": page(results, seed, beyond),
+        "results.json": json.dumps(
+            document(results, seed, beyond), indent=1, ensure_ascii=False, allow_nan=False
+        )
         + "\n",
     }
     target.mkdir(parents=True, exist_ok=True)

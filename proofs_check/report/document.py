@@ -19,6 +19,12 @@ SCHEMA = "proofs-check/1"
 
 _DISTRIBUTIONS = ("shallow-relu", "numpy", "scipy", "numba", "matplotlib")
 _NULL = type(None)
+_DOCUMENT: Mapping[str, tuple[type, ...]] = {
+    "versions": (Mapping,),
+    "seed": (int,),
+    "results": (list,),
+    "beyond": (list,),
+}
 # Every field a reader may count on. A null needs its reason under the same name in `missing`.
 _RESULT: Mapping[str, tuple[type, ...]] = {
     "key": (str,),
@@ -56,7 +62,7 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def document(results: Sequence[Result], seed: int) -> dict[str, Any]:
+def document(results: Sequence[Result], seed: int, beyond: Sequence[Result] = ()) -> dict[str, Any]:
     """The document that ``results.json`` holds.
 
     Parameters
@@ -65,6 +71,8 @@ def document(results: Sequence[Result], seed: int) -> dict[str, Any]:
         What ``check`` returned, in the order to be shown.
     seed : int
         The seed all of them were drawn from.
+    beyond : sequence of Result
+        Checks past the hypotheses, at most one a statement; the cross-table counts both kinds.
 
     Raises
     ------
@@ -76,6 +84,7 @@ def document(results: Sequence[Result], seed: int) -> dict[str, Any]:
         "versions": versions(),
         "seed": seed,
         "results": [result.to_json() for result in results],
+        "beyond": [result.to_json() for result in beyond],
         "cross_table": [
             {
                 "hypotheses": cell.reach.value,
@@ -83,7 +92,7 @@ def document(results: Sequence[Result], seed: int) -> dict[str, Any]:
                 "trials": {seen.value: count for seen, count in cell.trials.items()},
                 "keys": list(cell.keys),
             }
-            for cell in cross_table(results)
+            for cell in cross_table([*results, *beyond])
         ],
     }
     validate(found)
@@ -102,10 +111,19 @@ def validate(found: Any) -> None:
         raise ValueError(f"the document is a {type(found).__name__}; it must be an object")
     if found.get("schema") != SCHEMA:
         raise ValueError(f"schema is {found.get('schema')!r}; this version reads {SCHEMA!r}")
-    _require(found, {"versions": (Mapping,), "seed": (int,), "results": (list,)}, "the document")
+    _require(found, _DOCUMENT, "the document")
     _refuse_unwritable(found, "")
-    for place, result in enumerate(found["results"]):
-        _validate_result(result, f"results[{place}]")
+    for kind in ("results", "beyond"):
+        for place, result in enumerate(found[kind]):
+            _validate_result(result, f"{kind}[{place}]")
+        _require_one_a_key(found[kind], kind)
+
+
+def _require_one_a_key(results: Sequence[Any], kind: str) -> None:
+    keys = [result["key"] for result in results]
+    for place, key in enumerate(keys):
+        if key in keys[:place]:
+            raise ValueError(f"{kind}[{place}] is a second entry for {key!r}")
 
 
 def _validate_result(result: Any, path: str) -> None:

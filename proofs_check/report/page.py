@@ -8,6 +8,7 @@ from importlib import resources
 from itertools import groupby
 
 from proofs_check.check.result import Result
+from proofs_check.report.beyond import past_the_hypotheses
 from proofs_check.report.crosstable import COLUMNS, Cell, Reach, Seen, cross_table
 from proofs_check.report.document import versions
 from proofs_check.report.markup import anchor, badge, code, facts, status_mark, table
@@ -29,6 +30,9 @@ _REACH = (
     "Rows: what is known of a statement's hypotheses. Columns: how far the runs went from their tangent "
     "model. Entries: in how many trials the conclusion was seen (✓), failed (✗) or was not decided (?). "
     "The bottom row is where the theory is silent: a ✓ there is a conclusion seen without its hypotheses."
+)
+_BOTH_KINDS = (
+    ' The settings of the verdicts above and those of <a href="#beyond">past the hypotheses</a> both count.'
 )
 _MEASURES = (
     (
@@ -59,7 +63,7 @@ _REGIME_MEANINGS = {
 _SEEN_SYMBOLS = {Seen.YES: "✓", Seen.NO: "✗", Seen.UNCLEAR: "?"}
 
 
-def page(results: Sequence[Result], seed: int) -> str:
+def page(results: Sequence[Result], seed: int, beyond: Sequence[Result] = ()) -> str:
     """The page as text.
 
     Parameters
@@ -67,13 +71,16 @@ def page(results: Sequence[Result], seed: int) -> str:
     results : sequence of Result
         In the order to be shown; statements of one family should stand together.
     seed : int
+    beyond : sequence of Result
+        Checks at settings past the hypotheses, which the cross-table counts too.
     """
     style = resources.files("proofs_check.report").joinpath("style.css").read_text(encoding="utf-8")
     body = [
         _introduction(results, seed),
         _summary(results),
-        _cross_table(results),
+        _cross_table(results, beyond),
         _legend(),
+        past_the_hypotheses(beyond),
         *_families(results),
         _footer(seed),
     ]
@@ -123,12 +130,13 @@ def _reach_words(result: Result) -> str:
     return escape(", ".join(shown) or "none")
 
 
-def _cross_table(results: Sequence[Result]) -> str:
-    cells = {(cell.reach, cell.regime): cell for cell in cross_table(results)}
+def _cross_table(results: Sequence[Result], beyond: Sequence[Result]) -> str:
+    cells = {(cell.reach, cell.regime): cell for cell in cross_table([*results, *beyond])}
     rows = [(row.value, *(_cell(cells.get((row, column))) for column in COLUMNS)) for row in Reach]
     header = ("Hypotheses", *(REGIME_WORDS[column] if column else "not measured" for column in COLUMNS))
     listing = table("Trials by hypotheses, regime and outcome", header, rows, kind="scroll")
-    return f'<h2 id="reach">What the theory reaches, and what training does</h2>\n<p>{_REACH}</p>\n{listing}'
+    lead = _REACH + (_BOTH_KINDS if beyond else "")
+    return f'<h2 id="reach">What the theory reaches, and what training does</h2>\n<p>{lead}</p>\n{listing}'
 
 
 def _cell(cell: Cell | None) -> str:

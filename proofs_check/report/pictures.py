@@ -6,16 +6,13 @@ light grey, indices at which the claim fails carry crosses.
 
 from __future__ import annotations
 
-import io
-import re
-import zlib
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from proofs_check.check.result import ClaimSummary
 from proofs_check.report.asciimath import unicode
+from proofs_check.report.svg import inline
 from proofs_check.report.words import number
 from proofs_check.statement import Comparison
 from shallow.figures.look import new_figure, style
@@ -28,7 +25,6 @@ _INK, _BOUND, _SLACK, _CROSS = "#000000", "#0072B2", "#d9d9d9", "#B22222"
 _MOST = 400
 _SPREAD = 1e3
 _LARGEST = 1e150
-_DIGITS = re.compile(r"(\.\d\d)\d+")
 
 
 def picture(claim: ClaimSummary, name: str) -> str:
@@ -50,11 +46,7 @@ def picture(claim: ClaimSummary, name: str) -> str:
             draw = _draw_difference if claim.comparison is Comparison.EQUAL else _draw_series
             draw(axes, claim)
             _finish(axes, claim)
-        stream = io.StringIO()
-        figure.savefig(
-            stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
-    return _inline(stream.getvalue(), f"p{zlib.crc32(name.encode()):08x}", caption(claim))
+        return inline(figure, name, caption(claim))
 
 
 def caption(claim: ClaimSummary) -> str:
@@ -212,24 +204,3 @@ def _shade(axes: Any, index: Series, observed: Series, lower: Series, upper: Ser
         if where.any() and not np.array_equal(lower, upper, equal_nan=True):
             axes.fill_between(index, observed, bound, where=where, color=_SLACK, linewidth=0, label=label)
             label = None
-
-
-def _inline(svg: str, name: str, title: str) -> str:
-    """The ``<svg>`` element alone, fluid in width, with ids of its own and a title."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
-    body = re.sub(r">\s+<", "><", body)
-    # A hundredth of a point is far below what a screen or printer resolves.
-    body = re.sub(r'(?<= d=")[^"]*', lambda path: _DIGITS.sub(r"\1", " ".join(path.group().split())), body)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
-    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
-    opening = re.match(r"<svg[^>]*>", body)
-    if opening is None:
-        raise ValueError("Matplotlib wrote no <svg> element")
-    view = re.search(r'viewBox="([^"]+)"', opening.group())
-    box = view.group(1) if view else "0 0 100 100"
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{box}" '
-        f'role="img" aria-labelledby="{name}-title"><title id="{name}-title">{escape(title)}</title>'
-    )
-    return head + body[opening.end() :]

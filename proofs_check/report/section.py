@@ -8,6 +8,7 @@ from typing import Any
 
 from proofs_check.check.result import ClaimSummary, Result, parameter_values
 from proofs_check.report.crosstable import Reach, reach
+from proofs_check.report.fits import fit_picture
 from proofs_check.report.markup import (
     ABSENT,
     anchor,
@@ -26,7 +27,7 @@ from proofs_check.report.words import EVIDENCE_MEANINGS, REGIME_WORDS, number, p
 from proofs_check.statement import Comparison, Hypothesis
 from proofs_check.verdict import HypothesisStatus, Outcome, Regime
 
-__all__ = ["regime_words", "section", "tightness_words"]
+__all__ = ["claims_seen", "regime_words", "section", "tightness_words"]
 
 _MOST_PICTURES = 4
 
@@ -39,7 +40,7 @@ def section(result: Result) -> str:
         _mathematics(result),
         _finding(result),
         _hypotheses(result),
-        _claims(result, name),
+        _observed(result, name),
         _mutants(result),
         _replay(result),
     ]
@@ -166,24 +167,34 @@ def _hypothesis_row(item: Hypothesis, assumed: bool) -> tuple[str, ...]:
     return (escape(item.name), status, text(item.text), have, need, quantity(item.ratio))
 
 
-def _claims(result: Result, name: str) -> str:
+def _observed(result: Result, name: str) -> str:
     if not result.claims:
         return "<p>Nothing was observed: no claim was evaluated.</p>"
+    return f"<h4>What was seen</h4>{claims_seen(result, name)}"
+
+
+def claims_seen(result: Result, name: str) -> str:
+    """The pictures of the first few claims and a table of all; ``name`` is unique on the page."""
     # What failed is always shown; of the rest, the first few.
     worth = [i for i in range(len(result.claims)) if _is_worth_a_picture(result.claims[i])]
     ranked = sorted(worth, key=lambda i: (result.claims[i].outcome is not Outcome.FAILED, i))
     figures = "".join(_figure(result.claims[i], f"{name}-{i}") for i in sorted(ranked[:_MOST_PICTURES]))
     header = ("Claim", "Outcome", "Seen", "Claimed", "Non-trivial indices", "Tightness", "Speaks of")
     listing = table(f"Claims of {result.key}", header, [_claim_row(item) for item in result.claims])
-    return f'<h4>What was seen</h4><div class="pictures">{figures}</div>{listing}'
+    return f'<div class="pictures">{figures}</div>{listing}'
 
 
 def _is_worth_a_picture(claim: ClaimSummary) -> bool:
-    """Nothing to see in no numbers, and no more in one number that equals another."""
-    return bool(claim.index.size > (1 if claim.comparison is Comparison.EQUAL else 0))
+    """A fit, or numbers: nothing to see in none, and no more in one that equals another."""
+    return bool(claim.fit) or bool(claim.index.size > (1 if claim.comparison is Comparison.EQUAL else 0))
 
 
 def _figure(claim: ClaimSummary, name: str) -> str:
+    if claim.fit:
+        return "".join(
+            f"<figure>{fit_picture(fit, f'{name}-{k}')}<figcaption>{text(fit.words)}</figcaption></figure>"
+            for k, fit in enumerate(claim.fit)
+        )
     return f"<figure>{picture(claim, name)}<figcaption>{text(caption(claim))}</figcaption></figure>"
 
 

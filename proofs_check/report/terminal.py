@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from proofs_check.check.result import Result
+from proofs_check.report.conclusions import changed, conclusion_words
 from proofs_check.report.words import REGIME_WORDS, VERDICT_SYMBOLS, number, word
 from proofs_check.verdict import HypothesisStatus, Verdict
 
@@ -24,25 +25,40 @@ _STYLES = {
 }
 
 
-def show(results: Sequence[Result], stream: TextIO | None = None) -> None:
+_BEYOND_HEADER = ("past its hypotheses", "changed", "regime", "conclusion")
+
+
+def show(results: Sequence[Result], stream: TextIO | None = None, *, beyond: Sequence[Result] = ()) -> None:
     """Print one row a statement, then the reason for each verdict other than HOLDS.
 
     Parameters
     ----------
     results : sequence of Result
+    beyond : sequence of Result
+        Checks past the hypotheses, as a table of their own at the end.
     stream : text stream
         Standard output by default. A stream that is no terminal gets plain text without escape codes.
     """
     stream = sys.stdout if stream is None else stream
     rows = [_row(result) for result in results]
-    if not (stream.isatty() and _print_rich(results, rows, stream)):
-        print(plain_table(_HEADER, rows), file=stream)
+    styles = [_STYLES[result.verdict.name] for result in results]
+    _print_table(_HEADER, rows, stream, styles)
     for result in results:
         if result.verdict is Verdict.HOLDS:
             continue
         print(f"\n{result.key}: {word(result.verdict)}. {_sentence(result.reason)}", file=stream)
         for line in _failing(result):
             print(f"    {line}", file=stream)
+    if beyond:
+        print(file=stream)
+        _print_table(_BEYOND_HEADER, [_beyond_row(result) for result in beyond], stream)
+
+
+def _print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO, styles: Sequence[str] = ()
+) -> None:
+    if not (stream.isatty() and _print_rich(header, rows, stream, styles)):
+        print(plain_table(header, rows), file=stream)
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -59,11 +75,21 @@ def _row(result: Result) -> tuple[str, ...]:
         result.key,
         verdict + (" OUTSIDE" if result.outside else ""),
         _hypotheses(result),
-        "not measured" if result.regime is None else REGIME_WORDS[result.regime],
+        _regime(result),
         number(result.tightness),
         f"{result.held}/{result.inside or result.trials}",
         word(result.evidence),
     )
+
+
+def _regime(result: Result) -> str:
+    return "not measured" if result.regime is None else REGIME_WORDS[result.regime]
+
+
+def _beyond_row(result: Result) -> tuple[str, ...]:
+    measured = f" (E = {number(result.regime_value)})" if result.regime_value is not None else ""
+    conclusion = conclusion_words(result) + (" OUTSIDE" if result.outside else "")
+    return (result.key, changed(result), _regime(result) + measured, conclusion)
 
 
 def _hypotheses(result: Result) -> str:
@@ -92,18 +118,23 @@ def _sentence(reason: str) -> str:
     return text if text.endswith((".", "?", "!")) else text + "."
 
 
-def _print_rich(results: Sequence[Result], rows: Sequence[Sequence[str]], stream: TextIO) -> bool:
-    """Print through Rich and say whether it could be found."""
+def _print_rich(
+    header: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO, styles: Sequence[str]
+) -> bool:
+    """Print through Rich and say whether it could be found; what is narrow folds, but a key never does."""
     try:
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
     except ImportError:
         return False
-    table: Any = Table(*_HEADER, show_edge=False, pad_edge=False)
-    for result, row in zip(results, rows):
+    table: Any = Table(show_edge=False, pad_edge=False)
+    for place, name in enumerate(header):
+        table.add_column(name, no_wrap=place == 0, overflow="fold")
+    for place, row in enumerate(rows):
         cells = [Text(cell) for cell in row]
-        cells[1].stylize(_STYLES[result.verdict.name])
+        if styles:
+            cells[1].stylize(styles[place])
         table.add_row(*cells)
     Console(file=stream).print(table)
     return True

@@ -123,7 +123,7 @@ NORM: Statement = _statement(
     "Theorem 4.1",
     Grade.RECALL_HIGH,
     NORM_TEX,
-    presets={"quick": Parameters(), "full": FULL},
+    presets={"quick": Parameters(), "full": FULL, "beyond": Parameters(m=40)},
     claims=_norm_claims,
     mutants=lambda: false_relatives(NORM),
 )
@@ -137,6 +137,7 @@ MODES: Statement = _statement(
     presets={
         "quick": Parameters(labels="bottom-eigenvector"),
         "full": dataclasses.replace(FULL, labels="bottom-eigenvector"),
+        "beyond": Parameters(labels="bottom-eigenvector", m=20),
     },
     claims=_mode_claims,
     mutants=lambda: false_relatives(MODES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from proofs_check.statement import Claim, Grade, Hypothesis, Statement
@@ -19,7 +20,7 @@ from proofs_check.theorems.certificates._pieces import (
     source,
 )
 
-__all__ = ["Parameters", "condition", "features_hypotheses", "features_statement", "reaching"]
+__all__ = ["PRESETS", "Parameters", "condition", "features_hypotheses", "features_statement", "reaching"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Parameters:
     labels: str = "signs"
     inputs: str = "gaussian"
     max_steps: int = 4000
+
+
+PRESETS = MappingProxyType({"quick": Parameters(), "full": Parameters(n=40, d=80, m=8000)})
 
 
 def condition(instance: TwoLayers) -> float:
@@ -84,10 +88,9 @@ def features_statement(key: str, title: str, item: str, tex: str, **parts: Any) 
             r" q = \frac{2 s \|X\| \|r_0\|}{\phi_0^2} \sqrt{\frac{\eta_W}{\eta_a}} " + tex
         ),
         symbols=SYMBOLS | {"phi_0": "the n-th singular value of the hidden features at the start"},
-        presets={"quick": Parameters(), "full": Parameters(n=40, d=80, m=8000)},
         instance=draw_two_layers,
         evidence=_follow,
         run=lambda instance, evidence: evidence.run,
         notes=(NOT_RAZBOROV, "gradient flow, where the papers treat descent"),
-        **parts,
+        **{"presets": PRESETS, **parts},
     )

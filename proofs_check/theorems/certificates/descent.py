@@ -143,7 +143,11 @@ DESCENT: Statement = Statement(
         r" \|W_k - W_0\|_F \le \sqrt{\eta_W} B,\quad \|a_k - a_0\| \le \sqrt{\eta_a} B"
     ),
     symbols=SYMBOLS,
-    presets={"quick": Parameters(), "full": Parameters(n=20, d=200, m=20000)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=20, d=200, m=20000),
+        "beyond": Parameters(n=10, d=20, m=60, label_scale=10.0, rate_W=0.05, rate_a=0.05),
+    },
     instance=draw_two_layers,
     hypotheses=_hypotheses,
     evidence=_evidence,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from proofs_check.statement import Claim, Constant, Requirement, Statement
 from proofs_check.theorems._flow import FlowEvidence
 from proofs_check.theorems.certificates._features import (
+    PRESETS,
     Parameters,
     condition,
     features_hypotheses,
@@ -43,6 +44,7 @@ FEATURES: Statement = features_statement(
     r"\quad \|a - a_0\| \le \frac{2 \|r_0\|}{\phi_0}",
     hypotheses=lambda instance: features_hypotheses(instance, condition(instance), 0.5),
     claims=_claims,
+    presets={**PRESETS, "beyond": Parameters(m=80, label_scale=3.0)},
     constants=(
         Constant("1/2", "largest q", 0.5),
         Constant("1/4", "decay", 0.25),

@@ -126,7 +126,11 @@ BOTH_LAYERS: Statement = _statement(
     "certificates/cert-b",
     "The flow on both layers at different rates converges (CERT-B)",
     "CERT-B",
-    presets={"quick": Parameters(), "full": Parameters(n=20, d=200, m=20000)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=20, d=200, m=20000),
+        "beyond": Parameters(n=10, d=20, m=60, label_scale=3.0, rate_W=1.0),
+    },
     hypotheses=_hypotheses,
     mutants=lambda: lazy_mutants(BOTH_LAYERS),
 )
@@ -138,6 +142,7 @@ FIRST_LAYER: Statement = _statement(
     presets={
         "quick": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.0005, m=1000),
         "full": Parameters(rate_W=1.0, rate_a=0.0, label_scale=0.001, n=20, d=200, m=20000),
+        "beyond": Parameters(rate_W=1.0, rate_a=0.0, label_scale=1.0, d=10, m=20),
     },
     hypotheses=_first_hypotheses,
     mutants=lambda: lazy_mutants(FIRST_LAYER),

@@ -118,7 +118,11 @@ STATEMENT: Statement = Statement(
         r"\mathbb{P}\left[\, \lambda_{\min}(H_W(0)) \ge \frac{\lambda_0}{2} \,\right] \ge 1 - \delta"
     ),
     symbols=SYMBOLS | {"H_W": "the first layer's kernel", "H^infty": "its mean, the infinite-width kernel"},
-    presets={"quick": Parameters(), "full": Parameters(n=60, d=60, m=3000, delta=0.01)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=60, d=60, m=3000, delta=0.01),
+        "beyond": Parameters(m=5),
+    },
     instance=_instance,
     hypotheses=_hypotheses,
     claims=_claims,

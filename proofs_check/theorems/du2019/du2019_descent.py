@@ -123,6 +123,7 @@ STATEMENT: Statement = Statement(
     presets={
         "quick": Parameters(),
         "full": Parameters(n=10, m=2000, delta=0.01, step_constant=2.0),
+        "beyond": Parameters(m=4),
     },
     instance=_instance,
     hypotheses=_hypotheses,

@@ -81,7 +81,11 @@ FLIPS: Statement = Statement(
         r" \le \frac{2 {m} {n} R}{\sqrt{2 \pi} \delta}"
     ),
     symbols=SYMBOLS | {"R": "how far each neuron may move"},
-    presets={"quick": Parameters(), "full": Parameters(n=10, m=120000, delta=0.01)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=10, m=120000, delta=0.01),
+        "beyond": Parameters(m=2000, radius_factor=20.0),
+    },
     instance=draw_start,
     hypotheses=_flip_hypotheses,
     claims=_flip_claims,

@@ -80,7 +80,11 @@ FLOW: Statement = Statement(
         r"\ \text{for all}\ t, r \,\right] \ge 1 - \delta"
     ),
     symbols=SYMBOLS,
-    presets={"quick": Parameters(), "full": Parameters(label_scale=0.002, delta=0.01)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(label_scale=0.002, delta=0.01),
+        "beyond": Parameters(m=100),
+    },
     instance=_instance,
     hypotheses=_hypotheses,
     evidence=follow_first_layer,

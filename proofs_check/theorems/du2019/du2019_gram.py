@@ -58,7 +58,11 @@ GRAM: Statement = Statement(
         r"\lambda_{\min}(H(0)) \ge \frac{3 \lambda_0}{4} \,\right] \ge 1 - \delta"
     ),
     symbols=SYMBOLS,
-    presets={"quick": Parameters(), "full": Parameters(n=10, m=120000, delta=0.01)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=10, m=120000, delta=0.01),
+        "beyond": Parameters(m=50),
+    },
     instance=draw_start,
     hypotheses=_gram_hypotheses,
     claims=_gram_claims,

@@ -56,7 +56,11 @@ TRAVEL: Statement = Statement(
         r" \|w_r(t) - w_r(0)\| \le \frac{2 \sqrt{{n}} \|y - u(0)\|}{\sqrt{{m}} \lambda_0}"
     ),
     symbols=SYMBOLS,
-    presets={"quick": Parameters(), "full": Parameters(n=20, d=100, m=8000)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=20, d=100, m=8000),
+        "beyond": Parameters(n=5, d=5, m=15, label_scale=10.0),
+    },
     instance=_instance,
     hypotheses=sphere_hypotheses,
     hypotheses_along=_kernel_along,

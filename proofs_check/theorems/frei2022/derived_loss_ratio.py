@@ -43,7 +43,9 @@ def _evidence(case: Instance) -> Any:
 
     problem, net, _ = in_span(case.problem, case.start)
     rule = GradientDescent(rate_W=case.rate, rate_a=0.0, loss="logistic")
-    return train(net, problem, rule, steps=case.T, record=["loss_ratio", smallest_derivative])
+    return train(
+        net, problem, rule, steps=case.T, record=["loss_ratio", "tangent_distance", smallest_derivative]
+    )
 
 
 def _claims(case: Instance, run: Any) -> Sequence[Claim]:
@@ -115,7 +117,11 @@ STATEMENT = Statement(
         "D_0": "range of y_i f_0(x_i)",
         "g_i": "1/(1 + exp(y_i f(x_i)))",
     },
-    presets={"quick": Parameters(), "full": Parameters(n=40, d=120, m=64, ratio=36.0, rate=0.02, T=200_000)},
+    presets={
+        "quick": Parameters(),
+        "full": Parameters(n=40, d=120, m=64, ratio=36.0, rate=0.02, T=200_000),
+        "beyond": Parameters(n=16, ratio=0.2, T=5_000),
+    },
     instance=instance,
     hypotheses=_hypotheses,
     evidence=_evidence,

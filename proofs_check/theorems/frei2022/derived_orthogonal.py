@@ -88,6 +88,7 @@ STATEMENT = Statement(
     presets={
         "quick": MarginParameters(ratio=math.inf, norm_ratio=3.0),
         "full": MarginParameters(n=200, d=300, m1=96, m2=32, ratio=math.inf, norm_ratio=10.0),
+        "beyond": MarginParameters(ratio=1.0),
     },
     instance=instance,
     hypotheses=_hypotheses,

@@ -79,6 +79,7 @@ STATEMENT = Statement(
     presets={
         "quick": MarginParameters(m1=16, m2=16),
         "full": MarginParameters(n=120, d=400, m1=96, m2=64, ratio=40.0, norm_ratio=1.001),
+        "beyond": MarginParameters(gamma=0.1, m1=16, m2=16, ratio=0.2),
     },
     instance=instance,
     hypotheses=near_orthogonality,

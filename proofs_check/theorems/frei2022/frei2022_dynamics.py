@@ -124,6 +124,7 @@ STATEMENT = Statement(
     presets={
         "quick": Parameters(),
         "full": Parameters(n=24, d=60, m1=40, m2=24, ratio=26.0, decades=300.0, test_points=200_000),
+        "beyond": Parameters(ratio=0.2, decades=40.0, test_points=2000),
     },
     instance=instance,
     hypotheses=_hypotheses,

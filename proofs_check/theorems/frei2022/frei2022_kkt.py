@@ -89,6 +89,7 @@ STATEMENT = Statement(
     presets={
         "quick": MarginParameters(),
         "full": MarginParameters(n=120, d=400, m1=96, m2=32, ratio=25.0, norm_ratio=1.001, test_points=20000),
+        "beyond": MarginParameters(ratio=0.2),
     },
     instance=instance,
     hypotheses=_hypotheses,

@@ -130,6 +130,7 @@ STATEMENT = Statement(
     presets={
         "quick": Parameters(),
         "full": Parameters(n=8, p=240, m=16, gamma=0.8, H=2.0, mean_square=9.0, T=2_000_000),
+        "beyond": Parameters(n=24, p=6, T=4_000),
     },
     instance=_instance,
     hypotheses=assumptions,

@@ -53,7 +53,7 @@ def test_a_failure_leaves_the_older_report(
     page = write(results, tmp_path / "report", seed=1)
     before = page.read_bytes()
 
-    def fail(found: object, seed: int) -> str:
+    def fail(*_: object) -> str:
         raise OSError("the disk is full")
 
     monkeypatch.setattr(directory_module, "page", fail)
