@@ -1,4 +1,7 @@
-"""Instances at the edge: the largest residual at which a certificate still fires, along a random direction."""
+"""Instances at the edge: the largest residual at which a certificate still fires, along a random direction.
+
+And instances a little off zero loss: labels are the network's outputs moved by a residual of known size.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,16 @@ import numpy as np
 import pytest
 
 from proofs_check.certificates import Certificate, Plan, certify_descent, certify_flow
+from proofs_check.certificates.geometry import geometry_of
+from proofs_check.certificates.instance import Instance
+from proofs_check.certificates.proposal import Proposal
+from proofs_check.certificates.search import search_flow
+from proofs_check.certificates.search_descent import search_descent
 from shallow.exact.gradient import predict
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,3 +93,64 @@ def descent_edge() -> Callable[..., Edge | None]:
         return largest(network, X, rng.standard_normal(n), (step, step), certify_descent)
 
     return make
+
+
+def labelled(
+    rng: np.random.Generator,
+    X: Array,
+    W: Array,
+    a: Array,
+    *,
+    residual: float,
+    slope: float = 0.0,
+    rates: tuple[float, float] = (1.0, 1.0),
+) -> Instance:
+    """The instance with labels f(x_i) + noise of norm ``residual``, and scale 1/sqrt(m)."""
+    scale = 1 / np.sqrt(len(a))
+    Z = W @ X.T
+    noise = rng.normal(size=len(X))
+    y = scale * (a @ np.where(Z > 0, Z, slope * Z)) + residual * noise / np.linalg.norm(noise)
+    return Instance(X, y, W, a, float(scale), slope, *rates)
+
+
+def drawn(
+    rng: np.random.Generator, n: int, d: int, m: int, *, residual: float = 1e-3, **others: Any
+) -> Instance:
+    """A Gaussian instance."""
+    X, W = rng.normal(size=(n, d)) / np.sqrt(d), rng.normal(size=(m, d))
+    a = rng.choice([-1.0, 1.0], m) * rng.uniform(0.5, 1.5, m)
+    return labelled(rng, X, W, a, residual=residual, **others)
+
+
+def flow_proposal(instance: Instance, **plan: Any) -> Proposal:
+    """What the search proposes for the flow; the instance has to be certifiable."""
+    found = search_flow(geometry_of(instance), Plan(**plan))
+    assert isinstance(found, Proposal)
+    return found
+
+
+def descent_proposal(instance: Instance, **plan: Any) -> Proposal:
+    """What the search proposes for steps; the instance has to be certifiable."""
+    found = search_descent(geometry_of(instance), Plan(**plan))
+    assert isinstance(found, Proposal)
+    return found
+
+
+@pytest.fixture(scope="session", name="drawn")
+def _drawn() -> Callable[..., Instance]:
+    return drawn
+
+
+@pytest.fixture(scope="session", name="labelled")
+def _labelled() -> Callable[..., Instance]:
+    return labelled
+
+
+@pytest.fixture(scope="session", name="flow_proposal")
+def _flow_proposal() -> Callable[..., Proposal]:
+    return flow_proposal
+
+
+@pytest.fixture(scope="session", name="descent_proposal")
+def _descent_proposal() -> Callable[..., Proposal]:
+    return descent_proposal

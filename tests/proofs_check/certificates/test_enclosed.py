@@ -1,0 +1,150 @@
+"""The proof in balls: it agrees with plain and with verified floats, and its bounds are true and close."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proofs_check import certify_flow
+from proofs_check.certificates import enclosed, numeric, verified
+from proofs_check.certificates import enclosed_bounds as bounds
+from proofs_check.certificates import enclosed_constants as constants
+from proofs_check.certificates.balls import balls, midpoints, precision
+from proofs_check.certificates.bounds import first_layer
+from proofs_check.certificates.geometry import gates_of, geometry_of
+from proofs_check.certificates.instance import Instance
+from proofs_check.certificates.numeric import _weights
+from proofs_check.certificates.proposal import Proposal
+from proofs_check.verdict import Evidence
+
+pytest.importorskip("flint", reason="balls need python-flint (extra `rigour`)")
+
+Draw = Callable[..., Instance]
+Propose = Callable[..., Proposal]
+
+FAMILIES = {
+    "generic": (5, 3, 8, 0.0, (1.0, 1.0)),
+    "more inputs than samples": (4, 6, 5, 0.0, (1.0, 1.0)),
+    "a dead neuron": (4, 6, 12, 0.0, (1.0, 1.0)),
+    "leaky": (5, 3, 8, 0.1, (1.0, 0.1)),
+    "negative slope": (5, 3, 8, -0.5, (1.0, 1.0)),
+    "absolute value": (4, 3, 8, -1.0, (1.0, 1.0)),
+    "steeper below": (4, 3, 8, 1.5, (1.0, 1.0)),
+    "first layer only": (5, 3, 20, 0.0, (1.0, 0.0)),
+    "second layer only": (5, 3, 20, 0.0, (0.0, 1.0)),
+    "unequal rates": (5, 3, 12, 0.0, (0.01, 1.0)),
+    "one sample": (1, 2, 1, 0.0, (1.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("theorem", ["flow", "descent"])
+def test_the_three_arithmetics_agree(
+    family: str, theorem: str, drawn: Draw, flow_proposal: Propose, descent_proposal: Propose
+) -> None:
+    n, d, m, slope, rates = FAMILIES[family]
+    step = 0.05 if theorem == "descent" else 1.0
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        instance = drawn(rng, n, d, m, slope=slope, rates=(rates[0] * step, rates[1] * step), residual=1e-4)
+        if family in ("a dead neuron", "one sample"):
+            W = instance.W.copy()
+            W[0] = np.linalg.lstsq(instance.X, np.full(n, 1.0 if n == 1 else -1.0))[0]
+            instance = dataclasses.replace(instance, W=W)
+            output = geometry_of(dataclasses.replace(instance, y=np.zeros(n))).residual
+            instance = dataclasses.replace(instance, y=output + 1e-4 / np.sqrt(n))
+        proposal = (flow_proposal if theorem == "flow" else descent_proposal)(instance)
+        findings = [
+            getattr(arithmetic, f"prove_{theorem}")(instance, proposal)
+            for arithmetic in (numeric, verified, enclosed)
+        ]
+        assert [finding.proved for finding in findings] == [True] * 3
+        assert {finding.decay for finding in findings} == {min(stage.decay for stage in proposal.stages)}
+        if theorem == "flow":
+            assert findings[2].path == pytest.approx(findings[0].path, rel=1e-12)
+            assert findings[1].path >= findings[2].path
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1, -0.5])
+def test_the_bound_of_the_tangent_kernel_is_the_plain_one_to_rounding(slope: float, drawn: Draw) -> None:
+    rng = np.random.default_rng(3)
+    instance = drawn(rng, 6, 4, 9, slope=slope)
+    geometry = geometry_of(instance)
+    uncertain = rng.random((9, 6)) < 0.3
+    multiplier = rng.uniform(1e-8, 1.0, (9, 6))
+    alpha = rng.uniform(0, 0.7, 9)
+    plain = first_layer(geometry, gates_of(geometry, uncertain), _weights(instance, -alpha), multiplier)
+    with precision():
+        quantities = bounds.quantities_of(instance)
+        used = np.abs(instance.a) > alpha
+        weights = balls(_weights(instance, -alpha))
+        gates = bounds.gates_of(quantities, uncertain)
+        found = midpoints(bounds.first_layer(quantities, gates, weights, used, balls(multiplier)))
+    np.testing.assert_allclose(found, plain, rtol=0, atol=1e-9 * np.abs(plain).max())
+
+
+@given(seed=st.integers(0, 10**6), slope=st.sampled_from([0.0, 0.1, -0.5, 1.5]), wide=st.booleans())
+@settings(max_examples=20)
+def test_path_constants_hold_for_every_gate_and_direction(
+    seed: int, slope: float, wide: bool, drawn: Draw
+) -> None:
+    """|b.v| <= kappa v^T M v for unit v, where b = D K e_i with any gates D on the uncertain samples."""
+    rng = np.random.default_rng(seed)
+    n, m, d = 5, 2, 7 if wide else 2
+    instance = drawn(rng, n, d, m, slope=slope)
+    uncertain = rng.random((m, n)) < 0.5
+    root = rng.normal(size=(n, n))
+    M = root @ root.T + 0.1 * np.eye(n)
+    decay = float(np.linalg.eigvalsh(M)[0]) * (1 - 1e-9)
+    with precision():
+        quantities = bounds.quantities_of(instance)
+        gates = bounds.gates_of(quantities, uncertain)
+        kernel = constants.kernel_of(balls(M), decay, decay * np.array([0.3, 0.6, 0.9]))
+        crude = constants.kernel_of(balls(M), decay, np.array([]))
+        sharp = midpoints(constants.pair_constants(quantities, gates, kernel))
+        rough = midpoints(constants.pair_constants(quantities, gates, crude))
+    K = instance.X @ instance.X.T
+    present = np.where(instance.W @ instance.X.T > 0, 1.0, slope)
+    for _ in range(20):
+        D = np.where(uncertain, slope + (1 - slope) * rng.integers(0, 2, (m, n)), present)
+        b = D[:, None, :] * K[None, :, :]
+        for v in (*rng.normal(size=(3, n)), *np.linalg.solve(M, b[0].T + 1e-9 * rng.normal(size=(n, n))).T):
+            unit = v / np.linalg.norm(v)
+            pushed, paid = np.abs(b @ unit), unit @ M @ unit
+            assert np.all(pushed <= sharp * paid * (1 + 1e-12))
+            assert np.all(pushed <= rough * paid * (1 + 1e-12))
+
+
+def test_a_certificate_says_that_it_is_enclosed(drawn: Draw) -> None:
+    instance = drawn(np.random.default_rng(0), 5, 3, 8)
+    certificate = certify_flow(instance.network, instance.problem, rigour="enclosed")
+    assert certificate.certified
+    assert certificate.evidence is Evidence.ENCLOSED
+
+
+def test_without_python_flint_one_sentence_says_what_to_install(
+    drawn: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = drawn(np.random.default_rng(0), 3, 3, 8)
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(ImportError, match=r"pip install 'shallow-relu\[rigour\]'"):
+        certify_flow(instance.network, instance.problem, rigour="enclosed")
+
+
+@given(seed=st.integers(0, 10**6), slack=st.sampled_from([1e-16, 1e-14, 1e-12, 1e-10, 1e-8]))
+@settings(max_examples=20)
+def test_balls_prove_what_verified_floats_prove_and_little_more(
+    seed: int, slack: float, drawn: Draw, flow_proposal: Propose
+) -> None:
+    """With a slack of 1e-8 both prove; below it, VERIFIED may refuse, and never proves what balls refuse."""
+    instance = drawn(np.random.default_rng(seed), 5, 3, 8, residual=1e-5)
+    proposal = flow_proposal(instance, slack=slack)
+    exact, rounded = enclosed.prove_flow(instance, proposal), verified.prove_flow(instance, proposal)
+    assert exact.proved or not rounded.proved
+    assert rounded.proved or slack < 1e-8
