@@ -69,9 +69,9 @@ def read_archive(
     if not zipfile.is_zipfile(source):
         raise ValueError(f"{source} is not a readable NPZ archive: it is no zip file, or was cut short")
     try:
-        with np.load(source, allow_pickle=False) as archive:
+        with source.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             fields = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{source} is not a readable NPZ archive: {error}") from None
     except ValueError as error:
         if "allow_pickle" in str(error) or "pickled" in str(error):
