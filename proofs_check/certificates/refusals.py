@@ -32,7 +32,28 @@ def refusal(instance: Instance) -> str | None:
         return "both rates are 0: nothing is trained"
     if instance.scale == 0:
         return "the scale is 0: the network is 0 whatever its weights"
-    return _refused_rows(instance) or _refused_rank(instance)
+    return _refused_size(instance) or _refused_rows(instance) or _refused_rank(instance)
+
+
+def _refused_size(instance: Instance) -> str | None:
+    """Products of the numbers must stay inside float64: K, H and their traces are formed."""
+    log = {name: _log_largest(getattr(instance, name)) for name in ("X", "y", "W", "a")}
+    count = math.log10(max(instance.n, instance.d, instance.m))
+    scale = math.log10(abs(instance.scale))
+    rate = max(math.log10(rate) for rate in (instance.rate_W, instance.rate_a) if rate > 0)
+    kernel = rate + 2 * scale + 2 * log["X"] + 2 * max(log["a"], log["W"]) + 4 * count
+    if (
+        max(
+            kernel, 2 * log["X"] + 2 * count, 2 * log["y"], scale + log["a"] + log["W"] + log["X"] + 3 * count
+        )
+        > 290
+    ):
+        return "the numbers overflow in float64: scale the data, the weights or the labels"
+    return None
+
+
+def _log_largest(values: Array) -> float:
+    return math.log10(max(float(np.max(np.abs(values))), 1e-300))
 
 
 def _refused_rows(instance: Instance) -> str | None:

@@ -34,9 +34,15 @@ class Stuck:
     stage: int
     inequality: str
     closes: float = 0.0
+    step: float = 0.0
 
     def advice(self, residual_norm: float, help_: str) -> str:
         """The reason and what would help, in one sentence."""
+        if self.inequality == "step":
+            return (
+                f"step: lambda_max(rate_W H_W + rate_a H_a) = {2 / self.step:.3g} and must be below 2; "
+                f"multiply both rates by less than {self.step:.3g}"
+            )
         what = (
             "no decay is left on the region that the path may reach"
             if self.inequality == "spectrum"

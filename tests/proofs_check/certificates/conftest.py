@@ -1,4 +1,4 @@
-"""Instances at the edge: the largest residual at which a certificate still fires, along a random direction.
+"""Instances at the edge: the largest residual that is still certified, along a random direction.
 
 And instances a little off zero loss: labels are the network's outputs moved by a residual of known size.
 """

@@ -13,8 +13,8 @@ from shallow.exact.gradient import predict
 @pytest.mark.parametrize("length", [0.05, 0.3, 0.9])
 @pytest.mark.parametrize("slope", [0.0, 0.2])
 def test_descent_contracts_and_stays(length: float, slope: float, descent_edge: Any) -> None:
-    fired = [edge for edge in (descent_edge(seed, 4, 5, 25, slope, length) for seed in range(6)) if edge]
-    assert len(fired) >= 3
+    fired = [edge for edge in (descent_edge(seed, 4, 5, 25, slope, length) for seed in range(4)) if edge]
+    assert len(fired) >= 2
     for edge in fired:
         _follow(edge)
 

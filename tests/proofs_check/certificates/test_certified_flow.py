@@ -49,7 +49,7 @@ def used(drift: Any, radius: Any) -> float:
 
 
 def follow(edges: Sequence[Any], fraction: float, until: float) -> dict[str, Any]:
-    """Largest drift over radius for pairs, neurons and outputs, and smallest observed over certified decay."""
+    """Largest drift over radius (pairs, neurons, outputs) and smallest observed over certified decay."""
     batch = Batch(edges, fraction)
     Z0, start = batch.forward()[0], np.linalg.norm(batch.forward()[3], axis=1)
     certificates = [edge.certificate for edge in edges]
