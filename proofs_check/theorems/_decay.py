@@ -27,7 +27,7 @@ Matrix = np.ndarray[Any, np.dtype[np.float64]]
 
 EPS = float(np.finfo(np.float64).eps)
 FALL = 12.0  # bounds fall to 1/12 of their start; a claim needs 1/10 to be non-trivial
-_SHORT = 200  # steps of a run that cannot reach a bound worth checking
+_SHORT = 40  # steps of a run that cannot reach a bound worth checking
 _FLOOR = 1e-12  # residuals under this share of their start are rounding
 
 

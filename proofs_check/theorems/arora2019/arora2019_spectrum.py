@@ -68,6 +68,8 @@ def _norm_claims(instance: FirstLayer, evidence: Evidence) -> Sequence[Claim]:
 
 def _mode_claims(instance: FirstLayer, evidence: Evidence) -> Sequence[Claim]:
     """All modes at once, then each that carries enough of y to be told from epsilon."""
+    if instance.lambda0 == 0:
+        return []  # the step is 0: nothing moves and nothing is predicted
     run, epsilon = evidence.run, instance.parameters.epsilon
     expected = predicted(instance, run)
     labels = instance.eigenvectors.T @ np.asarray(instance.problem.y)

@@ -36,7 +36,7 @@ class Parameters:
     initialization: str = "lecun"
     labels: str = "signs"
     inputs: str = "gaussian"
-    max_steps: int = 4000
+    max_steps: int = 2000
 
 
 PRESETS = MappingProxyType({"quick": Parameters(), "full": Parameters(n=40, d=80, m=8000)})
@@ -53,7 +53,7 @@ def condition(instance: TwoLayers) -> float:
 
 def features_hypotheses(instance: TwoLayers, q: float, largest: float) -> list[Hypothesis]:
     """phi_0 > 0 with a trained second layer, and q at most ``largest``."""
-    text = f"phi_0 = {instance.features:.3g} > 0 and eta_a = {instance.rate_a:.3g} > 0"
+    text = f"phi_0 > 0 and eta_a > 0; here they are {instance.features:.3g} and {instance.rate_a:.3g}"
     if instance.features == 0:
         text += "; the features are dependent: m < n, parallel rows, or too few active neurons"
     close = f"q = 2 s ||X|| sqrt(eta_W/eta_a) r_0/phi_0^2 <= {largest:g}"

@@ -42,7 +42,7 @@ class Parameters:
     initialization: str = "doubled-ntk"
     labels: str = "signs"
     inputs: str = "normalized-gaussian"
-    max_steps: int = 4000
+    max_steps: int = 2000
 
 
 def _length(instance: TwoLayers) -> float:

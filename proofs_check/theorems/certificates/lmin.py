@@ -65,7 +65,7 @@ def _width(instance: FirstLayer) -> float:
 
 
 def _hypotheses(instance: FirstLayer) -> list[Hypothesis]:
-    positive = f"lambda0 = {instance.lambda0:.3g} > 0: no two rows are parallel, none is 0"
+    positive = f"lambda0 > 0: no two rows in one direction, none 0; here lambda0 = {instance.lambda0:.3g}"
     return [
         Hypothesis.fact("lambda0", positive, instance.lambda0 > 0, "X"),
         at_least("width", "m >= 8 (||X||^2/lambda0) ln(n/delta)", "m", instance.network.m, _width(instance)),

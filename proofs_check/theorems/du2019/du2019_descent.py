@@ -139,5 +139,5 @@ STATEMENT: Statement = Statement(
     requirement=_requirement,
     mutants=lambda: descent_mutants(STATEMENT),
     witness="the constants of width and step are unspecified, so no setting makes every hypothesis true",
-    notes=("the loss is 1/2 sum_i r_i^2, as in the source: rates and times agree with it",),
+    notes=(r"the loss is $\frac{1}{2} \sum_i r_i^2$, as in the source: rates and times agree with it",),
 )

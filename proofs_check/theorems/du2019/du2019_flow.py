@@ -38,7 +38,7 @@ class Parameters:
     delta: float = 0.5
     labels: str = "signs"
     inputs: str = "orthonormal"
-    max_steps: int = 4000
+    max_steps: int = 400
 
 
 def _instance(parameters: Parameters, streams: Streams, problem: Problem | None) -> FirstLayer:

@@ -30,7 +30,7 @@ class Parameters:
     label_scale: float = 1.0
     labels: str = "signs"
     inputs: str = "sphere"
-    max_steps: int = 4000
+    max_steps: int = 2000
 
 
 def _instance(parameters: Parameters, streams: Streams, problem: Problem | None) -> FirstLayer:

@@ -59,6 +59,7 @@ def test_duplicate_rows_make_lambda0_zero(key: str) -> None:
     result = check(THEOREMS[key], problem=problem, set={"m": 50}, trials=2)
     assert result.verdict is Verdict.NOT_APPLICABLE
     assert "lambda0 = 0: rows 0 and 3" in result.reason
+    assert not result.outside
 
 
 @pytest.mark.parametrize("key", KEYS)
