@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,17 @@ from proofs_check.theorems._decay import (
     decay_claim,
     evaluated,
     horizon,
-    log_factor,
     rounding_error,
 )
 from proofs_check.theorems._inequalities import at_most
+from proofs_check.theorems.certificates._descent import (
+    Parameters,
+    largest_step,
+    lazy_speed,
+    log_factor_of_norm,
+    longest_path,
+    step_size,
+)
 from proofs_check.theorems.certificates._mutants import descent_mutants
 from proofs_check.theorems.certificates._pieces import (
     NOT_RAZBOROV,
@@ -40,61 +46,22 @@ from proofs_check.theorems.certificates._pieces import (
 )
 from shallow.training import GradientDescent, Trajectory, train
 
-__all__ = ["DESCENT", "Parameters"]
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Rates are rate_W : rate_a, times ``step`` times the largest factor that the certificate allows."""
-
-    n: int = 5
-    d: int = 50
-    m: int = 2000
-    label_scale: float = 0.01
-    rate_W: float = 0.01
-    rate_a: float = 1.0
-    step: float = 1.0
-    initialization: str = "doubled-ntk"
-    labels: str = "signs"
-    inputs: str = "normalized-gaussian"
-    max_steps: int = 20000
-
-
-def _length(instance: TwoLayers) -> float:
-    return 16 / 3 * instance.start / instance.smallest if instance.smallest > 0 else math.inf
-
-
-def _largest_step(instance: TwoLayers) -> float:
-    reach = instance.largest + instance.smallest / 8
-    return 1 / reach**2 if reach > 0 else 1.0
-
-
-def _step(instance: TwoLayers) -> float:
-    return float(instance.parameters.step * _largest_step(instance))
+__all__ = ["DESCENT"]
 
 
 def _hypotheses(instance: TwoLayers) -> list[Hypothesis]:
     close = "sqrt(E_W^2 + E_a^2) <= s_0/8 on a path of length (16/3) r_0/s_0"
-    moved = closeness(instance, _length(instance))
+    moved = closeness(instance, longest_path(instance))
     return [
         start_hypothesis(instance),
         at_most("closeness", close, "sqrt(E_W^2 + E_a^2)", moved, instance.smallest / 8),
-        at_most("step", "h <= 1/(||J_0|| + s_0/8)^2", "h", _step(instance), _largest_step(instance)),
+        at_most("step", "h <= 1/(||J_0|| + s_0/8)^2", "h", step_size(instance), largest_step(instance)),
     ]
 
 
-def _log_norm(instance: TwoLayers) -> float:
-    return 0.5 * log_factor(21 / 64 * _step(instance) * instance.smallest**2)
-
-
-def _speed(instance: TwoLayers) -> float:
-    """The exponent of the bottom eigenvector in the lazy limit, over the proved one."""
-    return log_factor(_step(instance) * instance.smallest**2) / _log_norm(instance)
-
-
 def _evidence(instance: TwoLayers) -> Trajectory:
-    h = _step(instance)
-    steps = affordable(horizon(-_log_norm(instance)), instance.parameters.max_steps)
+    h = step_size(instance)
+    steps = affordable(horizon(-log_factor_of_norm(instance)), instance.parameters.max_steps)
     return train(
         instance.network,
         instance.problem,
@@ -108,15 +75,20 @@ def _evidence(instance: TwoLayers) -> Trajectory:
 def _claims(instance: TwoLayers, run: Trajectory) -> Sequence[Claim]:
     residual, steps = run.series["residual_norm"], np.asarray(run.steps)
     error = rounding_error(instance.network, instance.problem, int(steps[-1]))
-    keep, length = evaluated(residual), _length(instance)
-    root_h = math.sqrt(_step(instance))
+    keep, length = evaluated(residual), longest_path(instance)
+    root_h = math.sqrt(step_size(instance))
 
     def within(name: str, values: Any, bound: float) -> Claim:
         return at_most_along(name, "step", steps[keep], values[keep], bound, error)
 
     return [
         decay_claim(
-            "residual norm", steps, residual, _log_norm(instance) * steps, error=error, index_name="step"
+            "residual norm",
+            steps,
+            residual,
+            log_factor_of_norm(instance) * steps,
+            error=error,
+            index_name="step",
         ),
         # path_length divides by the rates with h in them, this statement by eta_W and eta_a alone.
         within("rate-scaled path", root_h * run.series["path_length"], length),
@@ -159,10 +131,10 @@ DESCENT: Statement = Statement(
         Constant("1/8", "closeness", 0.125),
     ),
     requirement=lambda instance: Requirement(
-        step=_largest_step(instance),
-        decay=21 / 64 * _largest_step(instance) * instance.smallest**2,
+        step=largest_step(instance),
+        decay=21 / 64 * largest_step(instance) * instance.smallest**2,
         note="the width enters through closeness; step multiplies both rates",
     ),
-    mutants=lambda: descent_mutants(DESCENT, _speed),
+    mutants=lambda: descent_mutants(DESCENT, lazy_speed),
     notes=(NOT_RAZBOROV,),
 )
