@@ -72,7 +72,7 @@ def _can_mount() -> bool:
 
 
 def _has_slurm() -> bool:
-    programs = ("slurmctld", "slurmd", "munged", "sbatch", "scancel")
+    programs = ("slurmctld", "slurmd", "sbatch", "scancel")
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     found = all(shutil.which(name, path=f"{os.defpath}:/usr/sbin:/sbin") for name in programs)
     return root and found and importlib.util.find_spec("dask_jobqueue") is not None

@@ -27,6 +27,11 @@ def sweep(
     dry_run: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
+    slurm_jobs: int | None = None,
+    slurm_queue: str = "",
+    slurm_walltime: str = "01:00:00",
+    slurm_memory: str = "2GB",
+    slurm_interface: str = "",
     shard: str | None = None,
     tls: bool = False,
     tls_ca: Path | None = None,
@@ -49,6 +54,9 @@ def sweep(
         Worker processes on this machine (needs the sweep extra); without it, runs are made in this process.
     scheduler
         The address of a running dask scheduler, in place of workers.
+    slurm_jobs, slurm_queue, slurm_walltime, slurm_memory, slurm_interface
+        Submit this many SLURM jobs of one worker each (needs the slurm extra); the directory must lie on a
+        disk that the nodes share.
     shard
         i/N: make only every N-th run, from the i-th, into a ledger of its own (plain job arrays).
     tls
@@ -67,10 +75,10 @@ def sweep(
     part = None if shard is None else Shard.read(shard)
     if out is None and not dry_run:
         raise ValueError("--out is missing: name the directory for the results, or pass --dry-run")
-    if workers is not None and scheduler is not None:
-        raise ValueError("--workers and --scheduler exclude each other")
+    if sum(option is not None for option in (workers, scheduler, slurm_jobs)) > 1:
+        raise ValueError("--workers, --scheduler and --slurm-jobs exclude each other")
     plan = outline(file, out, shard=part)
-    beside = 1 if workers is None else max(workers, 1)
+    beside = max(workers or slurm_jobs or 1, 1)
     _say(
         f"{plan.cells} configurations, {plan.runs} runs, {plan.missing} to do: about "
         f"{duration(plan.seconds / beside)} on {beside} worker{'s' if beside > 1 else ''}"
@@ -81,27 +89,39 @@ def sweep(
         return 0
     if plan.missing == 0 and not retry:
         _say(f"nothing is missing in {out}")
-    security = (tls, tls_ca, tls_cert, tls_key)
-    with _executor(workers, scheduler, security) as executor:
+    if workers is not None:
+        made = _local(workers, tls)
+    elif slurm_jobs is not None:
+        made = _slurm((slurm_jobs, slurm_queue, slurm_walltime, slurm_memory, slurm_interface), out, tls)
+    else:
+        made = _here_or_there(scheduler, tls_ca, tls_cert, tls_key)
+    with made as executor:
         summary = run_sweep(file, out, executor=executor, shard=part, any_numerics=any_numerics, retry=retry)
     if summary.failed:
         _say(f"{summary.failed} runs failed; see: shallow sweep status {out}")
     return 1 if summary.failed else 0
 
 
-def _executor(
-    workers: int | None, scheduler: str | None, security: tuple[bool, Path | None, Path | None, Path | None]
-) -> AbstractContextManager[Executor]:
+def _local(workers: int, tls: bool) -> AbstractContextManager[Executor]:
+    from shallow.sweep.clusters import local
+
+    return local(workers, tls=tls)
+
+
+def _slurm(wanted: tuple[Any, ...], out: Path, tls: bool) -> AbstractContextManager[Executor]:
+    from shallow.sweep.clusters import SlurmJobs, slurm
+
+    return slurm(SlurmJobs(*wanted), out.resolve(), tls=tls)
+
+
+def _here_or_there(scheduler: str | None, *pem_files: Path | None) -> AbstractContextManager[Executor]:
     from shallow.sweep.drive import serial
 
-    if workers is None and scheduler is None:
+    if scheduler is None:
         return nullcontext(serial)
-    from shallow.sweep.dask_executor import connected, local
+    from shallow.sweep.clusters import connected
 
-    if workers is not None:
-        return local(workers, tls=security[0])
-    assert scheduler is not None
-    return connected(scheduler, *security[1:])
+    return connected(scheduler, *pem_files)
 
 
 def status(folder: Path, *, json: bool = False) -> int:

@@ -1,4 +1,4 @@
-"""Batches on dask.distributed: worker processes here, a scheduler elsewhere, or SLURM jobs.
+"""Batches on the workers of a dask client.
 
 Nothing is lost to a worker that dies: its batch is tried again in halves, then run by run, and a single run
 is given up only after it alone, with nothing else in flight, has killed its own worker three times.
@@ -9,124 +9,24 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from shallow.sweep.batches import Batch, Batches
 from shallow.sweep.drive import Done
+from shallow.sweep.load import require
 from shallow.sweep.record import POISON, Record
 from shallow.sweep.task import run_batch
 
-__all__ = ["KILLS", "DaskExecutor", "connected", "local", "pinned_threads"]
+__all__ = ["KILLS", "PATIENCE", "DaskExecutor"]
 
 KILLS = 3
 """A run that has killed its own worker this often is poison."""
 _AHEAD = 2  # batches in flight for each worker: one at work, one waiting
-_ANSWER = 5.0  # seconds for a scheduler to answer
-_PATIENCE = 60.0  # seconds without any worker before we give up
-
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
-
-
-def pinned_threads() -> dict[str, str]:
-    """Environment of a worker in which every library uses one thread; set before NumPy is imported."""
-    return dict.fromkeys(_THREADS, "1")
-
-
-def _distributed() -> Any:
-    from shallow.sweep.load import require
-
-    return require("distributed", "a sweep on several workers")
-
-
-@contextmanager
-def local(workers: int, *, tls: bool = False) -> Iterator[DaskExecutor]:
-    """An executor on worker processes on this machine, which listen on the loopback device only.
-
-    Parameters
-    ----------
-    workers : int
-        Processes, of one thread each.
-    tls : bool
-        Encrypt and authenticate the connections with a certificate made for this cluster alone.
-    """
-    distributed = _distributed()
-    import dask
-
-    if workers < 1:
-        raise ValueError(f"--workers {workers}: at least 1 is needed")
-    settings = {
-        "distributed.nanny.pre-spawn-environ": pinned_threads(),
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.worker.daemon": True,
-        "distributed.logging": {"distributed": "critical", "bokeh": "critical", "tornado": "critical"},
-    }
-    _quiet()
-    with dask.config.set(settings):
-        security = distributed.Security.temporary() if tls else None
-        with (
-            distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                protocol="tls://" if tls else "tcp://",
-                dashboard_address=None,
-                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-                security=security,
-                silence_logs=50,
-            ) as cluster,
-            distributed.Client(cluster, security=security, set_as_default=False) as client,
-        ):
-            yield DaskExecutor(client)
-
-
-@contextmanager
-def connected(
-    address: str, ca: Path | None = None, cert: Path | None = None, key: Path | None = None
-) -> Iterator[DaskExecutor]:
-    """An executor on a scheduler that runs already, over TLS when its PEM files are given.
-
-    Raises
-    ------
-    ValueError
-        If some but not all of the three files are given.
-    OSError
-        If the scheduler does not answer.
-    """
-    distributed = _distributed()
-    files = (ca, cert, key)
-    if any(file is not None for file in files) and None in files:
-        raise ValueError("TLS needs all of --tls-ca, --tls-cert and --tls-key")
-    security = None
-    if ca is not None:
-        security = distributed.Security(
-            tls_ca_file=str(ca), tls_client_cert=str(cert), tls_client_key=str(key), require_encryption=True
-        )
-    try:
-        client = distributed.Client(address, security=security, set_as_default=False, timeout=_ANSWER)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise OSError(f"no scheduler answers at {address}: {error}") from None
-    with client:
-        yield DaskExecutor(client)
-
-
-def _quiet() -> None:
-    """A worker's death is ours to report, as a count; dask's log of it is not shown."""
-    import logging
-
-    for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.core"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+PATIENCE = 60.0
+"""Seconds without any worker before a sweep gives up."""
 
 
 @dataclass
@@ -150,11 +50,13 @@ class DaskExecutor:
     ----------
     client : distributed.Client
         Its workers must be able to import ``shallow``, and should have one thread each: start those of your
-        own with the environment :func:`pinned_threads`.
+        own with the environment :func:`shallow.sweep.clusters.pinned_threads`.
     function : (Batch) -> list of Record
         What a worker does with a batch.
     on_death : () -> None, optional
         Called whenever a worker has died with a batch.
+    patience : float
+        Seconds without any worker before giving up.
     """
 
     def __init__(
@@ -163,8 +65,10 @@ class DaskExecutor:
         function: Callable[[Batch], Sequence[Record]] = run_batch,
         *,
         on_death: Callable[[], None] | None = None,
+        patience: float = PATIENCE,
     ) -> None:
-        self.client, self.function, self.on_death = client, function, on_death
+        self.client, self.function = client, function
+        self.on_death, self.patience = on_death, patience
         self._ended: SimpleQueue[Any] = SimpleQueue()
 
     @property
@@ -178,7 +82,7 @@ class DaskExecutor:
         Raises
         ------
         OSError
-            If the scheduler is lost, or has no workers for a minute.
+            If the scheduler is lost, or has had no workers for longer than ``patience``.
         """
         queue = _Queue(batches)
         flying: dict[Any, Batch] = {}
@@ -250,14 +154,14 @@ class DaskExecutor:
             return None
         now = time.monotonic()
         since = now if before is None else before
-        if now - since > _PATIENCE:
+        if now - since > self.patience:
             raise OSError(
-                f"there has been no worker for {_PATIENCE:.0f} s; finished runs are safe: start again"
+                f"there has been no worker for {self.patience:.0f} s; finished runs are safe: start again"
             )
         return since
 
     def _take(self, future: Any, batch: Batch, alone: bool, queue: _Queue, done: Done) -> None:
-        distributed = _distributed()
+        distributed = require("distributed", "a sweep on several workers")
         if future.status == "finished":
             try:
                 records = future.result()

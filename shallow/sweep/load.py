@@ -15,7 +15,7 @@ from shallow.sweep.table import Table, read_series, read_table
 __all__ = ["Sweep", "dataset_of", "frame_of", "load_sweep", "require"]
 
 
-def require(package: str, purpose: str) -> Any:
+def require(package: str, purpose: str, *, extra: str = "sweep") -> Any:
     """The optional package, or one sentence that says how to get it.
 
     Raises
@@ -29,7 +29,7 @@ def require(package: str, purpose: str) -> Any:
         if error.name != package:
             raise
         raise ValueError(
-            f"{purpose} needs {package}, which is not installed: pip install 'shallow-relu[sweep]'"
+            f"{purpose} needs {package}, which is not installed: pip install 'shallow-relu[{extra}]'"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import signal
@@ -20,7 +21,10 @@ pytest.importorskip("distributed", reason="not run: needs distributed")
 
 from shallow.cli import main
 from shallow.sweep.batches import Batch
-from shallow.sweep.dask_executor import KILLS, DaskExecutor, local
+from shallow.sweep.clusters import local
+from shallow.sweep.dask_executor import KILLS, DaskExecutor
+from shallow.sweep.drive import run_sweep
+from shallow.sweep.export import csv_text
 from shallow.sweep.grid import read_grid
 from shallow.sweep.key import cell_key
 from shallow.sweep.ledger import read_ledger
@@ -123,6 +127,15 @@ def test_a_poison_run_is_recorded_and_its_neighbours_are_made(desk: Any) -> None
     assert desk.table() == desk.table("undisturbed")
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The table of LONG when nothing happens."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "grid.toml").write_text(LONG)
+    run_sweep(folder / "grid.toml", folder / "out", stream=io.StringIO())
+    return csv_text(read_table(folder / "out"))
+
+
 def driver(file: Path, out: Path, workers: int = 0) -> subprocess.Popen[bytes]:
     """The command in a process of its own."""
     command = [sys.executable, "-m", "shallow", "sweep", str(file), "--out", str(out)]
@@ -165,22 +178,22 @@ def kill_and_look(process: subprocess.Popen[bytes], out: Path, seen: int) -> int
     return after
 
 
-def test_a_killed_driver_loses_no_finished_run(desk: Any) -> None:
+def test_a_killed_driver_loses_no_finished_run(desk: Any, undisturbed: str) -> None:
     file = desk.grid(LONG)
-    desk.sweep("undisturbed", file=file)
     process = driver(file, desk.out())
     after = kill_and_look(process, desk.out(), wait_for(desk.out(), 20, process))
     assert 20 <= after < 90
     summary = desk.sweep(file=file)
     assert (summary.before, summary.made) == (after, 90 - after)
-    assert desk.table() == desk.table("undisturbed")
+    assert desk.table() == undisturbed
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trial", range(20))
-def test_a_driver_killed_at_a_random_time_loses_no_finished_run(desk: Any, trial: int) -> None:
+def test_a_driver_killed_at_a_random_time_loses_no_finished_run(
+    desk: Any, undisturbed: str, trial: int
+) -> None:
     file = desk.grid(LONG)
-    desk.sweep("undisturbed", file=file)
     rng = random.Random(trial)
     workers = 2 * (trial % 2)
     process = driver(file, desk.out(), workers)
@@ -191,7 +204,7 @@ def test_a_driver_killed_at_a_random_time_loses_no_finished_run(desk: Any, trial
     after = kill_and_look(process, desk.out(), seen)
     summary = desk.sweep(file=file)
     assert (summary.before, summary.made) == (after, 90 - after)
-    assert desk.table() == desk.table("undisturbed")
+    assert desk.table() == undisturbed
 
 
 def test_a_second_driver_is_refused_until_the_first_is_dead(

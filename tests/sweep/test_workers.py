@@ -13,7 +13,8 @@ pytest.importorskip("distributed", reason="not run: needs distributed")
 
 from shallow.sweep import execute
 from shallow.sweep.batches import Batch, Batches
-from shallow.sweep.dask_executor import DaskExecutor, connected, local, pinned_threads
+from shallow.sweep.clusters import connected, local, pinned_threads
+from shallow.sweep.dask_executor import DaskExecutor
 from shallow.sweep.plan import Cell
 from shallow.sweep.record import Record
 
