@@ -442,7 +442,7 @@ MUTANTS: dict[str, tuple[tuple[Any, str, Any], Callable[[Setting], None]]] = {
         (enclosed_bounds.Quantities, "lipschitz", 1.0),
         features_stay_within_the_spread,
     ),
-    "features that only grow": (
+    "half the spread of the features": (
         (
             enclosed,
             "ranges_of",

@@ -96,6 +96,20 @@ def last_bit(rng: np.random.Generator, drawn: Draw) -> Instance:
     return with_label(instance, instance.y[0] + rng.choice([0.0, 1e-3]))
 
 
+def nearly_equal(rng: np.random.Generator, drawn: Draw) -> Instance:
+    """Two inputs 1e-9 to 1e-13 apart whose labels are further apart."""
+    instance = drawn(rng, 5, 4, 12)
+    row = instance.X[0] + 10.0 ** rng.uniform(-13, -9) * rng.normal(size=4)
+    instance = with_row(instance, rng, row)
+    return with_label(instance, instance.y[0] + rng.choice([-1e-3, 1e-3]))
+
+
+def nearly_reflected(rng: np.random.Generator, drawn: Draw) -> Instance:
+    """x and nearly -x where phi(z) = |z|."""
+    instance = drawn(rng, 5, 4, 12, slope=-1.0)
+    return with_row(instance, rng, -instance.X[0] + 10.0 ** rng.uniform(-13, -9) * rng.normal(size=4))
+
+
 def reflected(rng: np.random.Generator, drawn: Draw) -> Instance:
     """x and -x where phi(z) = |z|: f(-x) = f(x) for every network."""
     instance = drawn(rng, 5, 4, 12, slope=-1.0)
@@ -163,6 +177,8 @@ SINGULAR: tuple[Build, ...] = (
     proportional_consistent,
     zero_input,
     last_bit,
+    nearly_equal,
+    nearly_reflected,
     reflected,
     linear,
     one_pattern,
