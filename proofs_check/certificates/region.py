@@ -39,7 +39,7 @@ class Plan:
     """
 
     stages: int = 10
-    shifts: tuple[float, ...] = (0.45, 0.6, 0.75, 0.9)
+    shifts: tuple[float, ...] = (0.45, 0.65, 0.85)
     tuned: bool = True
     slack: float = 1e-6
     attempts: int = 60
@@ -145,8 +145,8 @@ _SHARE = 0.05
 
 
 def _weight(spectrum: Spectrum, shift: float) -> Array:
-    """Q (n, n) of trace 1: the directions in which M is small, (M - shift I)^{-2}."""
-    weights = (spectrum.values - shift) ** -2.0
+    """Q (n, n) of trace 1: the directions in which M is small, (M - shift I)^{-4} normalised."""
+    weights = (spectrum.values / shift - 1) ** -4.0
     return np.asarray((spectrum.vectors * (weights / np.sum(weights))) @ spectrum.vectors.T)
 
 
