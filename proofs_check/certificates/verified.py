@@ -7,6 +7,7 @@ linear systems enter as arbitrary floats whose residuals are computed. NaN and i
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -137,7 +138,7 @@ def _proved(instance: Instance, proposal: Proposal, failed_stage: Any) -> Findin
             failed = failed or failed_stage(setting, paid, stage, j, before)
             if failed:
                 return failed
-        return Finding(True, min(stage.decay for stage in proposal.stages), paid.path)
+        return Finding(True, float(min(stage.decay for stage in proposal.stages)), paid.path)
 
 
 def _failed_separation(rounded: Rounded, stage: Stage, j: int) -> Finding | None:
@@ -231,20 +232,24 @@ def _steps(rounded: Rounded, stage: Stage, rows: slice) -> Array:
 
 def _solved(rounded: Rounded, M: Array, stage: Stage, j: int, *, reach: bool) -> _Solved | Finding:
     """M_f - mu I positive definite, and what the constants need."""
-    values, vectors = np.full(len(M), np.nan), M
-    if np.all(np.isfinite(M)):
-        try:
-            values, vectors = np.linalg.eigh(M)
-        except np.linalg.LinAlgError:
-            values = np.full(len(M), np.nan)
     if not positive_definite(shifted(M, stage.decay)):
         # at least 1: the eigenvalue may be above mu by less than its rounding
-        return missed(j, "spectrum", max(stage.decay, float(values[0])), float(values[0]))
+        least = float(_decomposed(M)[0][0])
+        return missed(j, "spectrum", max(stage.decay, least), least)
     crude = len(stage.shifts) == 0
-    inverses = inverses_of(M, values, vectors, stage.shifts)
+    inverses = () if crude else inverses_of(M, *_decomposed(M), stage.shifts)
     needed = rounded.trained_W and (crude or reach)
     squares = up(rounded.K_up * rounded.K_up) if needed else np.zeros((0, 0))
     return _Solved(stage.decay, inverses, crude, squares)
+
+
+def _decomposed(M: Array) -> tuple[Array, Array]:
+    """About the eigenvalues and eigenvectors; NaN where there are none to be had."""
+    if np.all(np.isfinite(M)):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            values, vectors = np.linalg.eigh(M)
+            return np.asarray(values), np.asarray(vectors)
+    return np.full(len(M), np.nan), np.full(M.shape, np.nan)
 
 
 def _pair_kappa(setting: _Setting, gates: Gates, solved: _Solved, rows: slice) -> Array:
