@@ -474,6 +474,11 @@ class Statement:
     witness: str = ""
     notes: Sequence[str] = field(default=())
 
+    @property
+    def gathers_evidence(self) -> bool:
+        """Whether it trains or solves anything beyond drawing its instance."""
+        return self.evidence is not _nothing
+
     def __post_init__(self) -> None:
         if (self.grid is None) != (self.law is None):
             raise ValueError(f"{self.key}: a scaling statement needs both grid and law")

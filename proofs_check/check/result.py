@@ -239,7 +239,7 @@ class Result:
 
     def _reasons(self) -> dict[str, str]:
         """Why a field is absent, where it is."""
-        unmeasured = "the run did not record the distance to its tangent model"
+        unmeasured = "the runs did not record the distance to their tangent model"
         untrained = "the statement trains nothing"
         no_number = "the distance to the tangent model ceased to be a finite number"
         certain = "the statement makes no claim about a probability"

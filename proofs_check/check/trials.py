@@ -102,7 +102,8 @@ def _run_law(job: Job) -> Trial:
     # Cells do not share their randomness: the law's interval takes them as independent.
     cells = [job.cell(size, t, (f"cell {i}",)) for i, size in enumerate(sizes) for t in range(count)]
     found: list[Summary] = _execute(job, cells, summarize)
-    trained = any(item.trained for item in found)
+    # A summary says nothing of how far its runs went: not measured, unless nothing was gathered at all.
+    trained = statement.gathers_evidence
     values = [item.regime_value for item in found if item.regime_value is not None]
     worst = worst_hypotheses([_bare_trial(tuple(item for one in found for item in one.hypotheses))])
     refusals = [item.refusal for item in found if item.refusal]

@@ -14,7 +14,8 @@ _COMMANDS = {**LETTERS, **OPERATORS, **LIMIT_FUNCTIONS, **{name: name for name i
 _GREEK = re.compile(rf"(?<![\\A-Za-z])({'|'.join(sorted(LETTERS, key=len, reverse=True))})(?![A-Za-z])")
 _SUBSCRIPT = re.compile(r"(?<![^\W\d_])([^\W\d_])_(\{[^{}]*\}|[^\W_]+)")
 _NUMBERED = re.compile(r"([α-ωΑ-Ω])(\d+)")
-_SUPERSCRIPT = re.compile(r"(?<=[\w)‖|\]}>])\^(\{[^{}]*\}|\([^()]*\)|[+−-]?\d+|[^\W\d_]+)")
+_SUPERSCRIPT = re.compile(r"(?<=[\w)‖|\]}>])\^(\{[^{}]*\}|\([^()]*\)|[+−-]?\d+|[^\W\d_]+|∞)")
+_INNER = re.compile(r"&lt;([\w, ]{1,16},[\w, ]{1,16})&gt;")
 _POWER_OF_TEN = re.compile(r"(?<=\d)e([+-]?)(\d+)\b")
 _SIGNS = (
     ("&lt;=", "≤"),
@@ -46,6 +47,7 @@ def unicode(text: str) -> str:
 
 def _with_signs(html: str) -> str:
     html = _COMMAND.sub(lambda found: _COMMANDS.get(found.group(1), found.group()), html)
+    html = _INNER.sub(r"⟨\1⟩", html)
     for plain, sign in _SIGNS:
         html = html.replace(plain, sign)
     return _GREEK.sub(lambda found: LETTERS[found.group(1)], html)

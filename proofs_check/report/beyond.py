@@ -18,7 +18,7 @@ __all__ = ["past_the_hypotheses"]
 _LEAD = (
     "The same statements far past a hypothesis, in settings where training still goes on: nothing here can "
     "confirm or contradict a theorem. OUTSIDE marks a conclusion that was seen without its hypotheses; where "
-    "it failed, the hypothesis, or something like it, is needed."
+    "it failed in more trials than the statement allows, something like the hypothesis is needed."
 )
 
 
@@ -30,7 +30,8 @@ def past_the_hypotheses(results: Sequence[Result]) -> str:
     header = ("Statement", "Changed", "What fails", "Regime", "Conclusion")
     listing = table("One row a statement, at the setting named in its second column", header, rows)
     details = "\n".join(filter(None, (_details(result) for result in results)))
-    return f'<h2 id="beyond">Past the hypotheses</h2>\n<p>{_LEAD}</p>\n{listing}\n{details}'
+    seen = f"<details><summary>What was seen in these runs</summary>\n{details}\n</details>"
+    return f'<h2 id="beyond">Past the hypotheses</h2>\n<p>{_LEAD}</p>\n{listing}\n{seen}'
 
 
 def _row(result: Result) -> tuple[str, ...]:
@@ -40,9 +41,9 @@ def _row(result: Result) -> tuple[str, ...]:
     short = "<br>".join(_shortfall(item) for item in shortfalls(result)) or "nothing"
     return (
         f'<a href="#{anchor(result.key)}">{escape(result.key).replace("/", "/<wbr>")}</a>',
-        code(changed(result)) if changed(result) else "the usual setting",
+        code(changed(result).replace(" = ", "\u00a0=\u00a0")) or "nothing",
         short,
-        escape(regime_words(result)),
+        text(regime_words(result)),
         f"{escape(conclusion_words(result))}{outside}{which}",
     )
 

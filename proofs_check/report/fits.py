@@ -5,12 +5,14 @@ Nothing is told by colour alone: points are dots with bars, the fit is solid in 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from proofs_check.report.asciimath import unicode
 from proofs_check.report.svg import inline
+from proofs_check.report.words import number
 from proofs_check.statement import FitPoints
 from shallow.figures.look import new_figure, style
 
@@ -33,10 +35,32 @@ def fit_picture(fit: FitPoints, name: str) -> str:
         _draw_line(axes, fit)
         _draw_points(axes, fit)
         axes.set_ylim(*_ends(fit))
-        axes.set_xlabel(unicode(fit.x_name))
-        axes.set_ylabel(unicode(fit.y_name))
+        _plain_ticks(axes)
+        axes.set_xlabel(_name(fit.x_name))
+        axes.set_ylabel(_name(fit.y_name))
         axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2)
-        return inline(figure, name, fit.words)
+        return inline(figure, name, _spoken(fit.words))
+
+
+def _name(name: str) -> str:
+    return name if "$" in name else unicode(name)
+
+
+def _spoken(words: str) -> str:
+    """A sentence with formulas as plain text."""
+    return unicode(re.sub(r"[${}]", "", words).replace(r"\times 10", "x 10"))
+
+
+def _plain_ticks(axes: Any) -> None:
+    """A logarithmic axis of less than two decades has its numbers written out, as in 2, 3, 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        if axis.get_scale() == "log" and high < 100.0 * low:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, place: number(value)))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _drawable(values: Series, logarithmic: bool) -> Series:
@@ -60,11 +84,11 @@ def _ends(fit: FitPoints) -> tuple[float, float]:
 
 def _draw_line(axes: Any, fit: FitPoints) -> None:
     low, high = _drawable(fit.line_low, fit.log_y), _drawable(fit.line_high, fit.log_y)
+    axes.plot(fit.line_x, _drawable(fit.line_y, fit.log_y), color=_INK, linewidth=1.3, label="fit")
     axes.fill_between(fit.line_x, low, high, color=_BAND, linewidth=0, label="its 95 % interval")
     law = _drawable(fit.reference, fit.log_y)
     if np.isfinite(law).any():
         axes.plot(fit.line_x, law, color=_LAW, linestyle=(0, (5, 1.5)), label=unicode(fit.reference_name))
-    axes.plot(fit.line_x, _drawable(fit.line_y, fit.log_y), color=_INK, linewidth=1.3, label="fit")
 
 
 def _draw_points(axes: Any, fit: FitPoints) -> None:

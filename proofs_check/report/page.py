@@ -11,7 +11,7 @@ from proofs_check.check.result import Result
 from proofs_check.report.beyond import past_the_hypotheses
 from proofs_check.report.crosstable import COLUMNS, Cell, Reach, Seen, cross_table
 from proofs_check.report.document import versions
-from proofs_check.report.markup import anchor, badge, code, facts, status_mark, table
+from proofs_check.report.markup import anchor, badge, code, facts, status_mark, table, text
 from proofs_check.report.section import regime_words, section, tightness_words
 from proofs_check.report.words import EVIDENCE_MEANINGS, REGIME_WORDS, plural, word
 from proofs_check.verdict import HypothesisStatus, Regime, Verdict
@@ -114,7 +114,7 @@ def _summary(results: Sequence[Result]) -> str:
             f'<a href="#{anchor(r.key)}">{escape(r.key).replace("/", "/<wbr>")}</a>',
             badge(r.verdict) + (' <span class="outside">OUTSIDE</span>' if r.outside else ""),
             _reach_words(r),
-            escape(regime_words(r)),
+            text(regime_words(r)),
             escape(tightness_words(r)),
             f'<span class="n">{r.held}/{r.inside or r.trials}</span>',
         )

@@ -100,6 +100,8 @@ def _draw_difference(axes: Any, claim: ClaimSummary) -> None:
     shown = _drawable(difference, logarithmic=False)
     _draw_observed(axes, index, shown)
     _draw_failing(axes, index, shown, np.abs(difference) > error)
+    if not (difference.any() or error.any()):
+        axes.set_ylim(-1.0, 1.0)
     axes.set_ylabel("observed − claimed")
 
 

@@ -54,7 +54,7 @@ def regime_words(result: Result) -> str:
         return "not measured"
     if result.regime is Regime.NO_RUN:
         return REGIME_WORDS[result.regime]
-    measured = f" (E = {number(result.regime_value)})" if result.regime_value is not None else ""
+    measured = f" (E\u00a0=\u00a0{number(result.regime_value)})" if result.regime_value is not None else ""
     return REGIME_WORDS[result.regime] + measured
 
 
@@ -107,7 +107,7 @@ def _constant(item: Any) -> str:
 def _finding(result: Result) -> str:
     entries = [
         ("Trials", _trials(result)),
-        ("Regime", escape(regime_words(result))),
+        ("Regime", text(regime_words(result))),
         ("Tightness", escape(tightness_words(result))),
         ("Evidence", f"{word(result.evidence)}: {escape(EVIDENCE_MEANINGS[result.evidence])}"),
         ("Non-trivial indices evaluated", quantity(float(result.evaluated))),

@@ -15,6 +15,9 @@ from proofs_check.verdict import HypothesisStatus, Verdict
 __all__ = ["plain_table", "show"]
 
 _HEADER = ("statement", "verdict", "hypotheses", "regime", "tightness", "held", "evidence")
+_FOR_WIDE = ("hypotheses", "evidence")
+_WIDE = 110
+"""Columns from which a terminal has room for the words above; the page and the document always show them."""
 _STYLES = {
     "HOLDS": "bold green",
     "VIOLATED": "bold red",
@@ -121,20 +124,23 @@ def _sentence(reason: str) -> str:
 def _print_rich(
     header: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO, styles: Sequence[str]
 ) -> bool:
-    """Print through Rich and say whether it could be found; what is narrow folds, but a key never does."""
+    """Print through Rich and say whether it could be found; cells fold where room is short, a key never."""
     try:
+        from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
     except ImportError:
         return False
-    table: Any = Table(show_edge=False, pad_edge=False)
-    for place, name in enumerate(header):
-        table.add_column(name, no_wrap=place == 0, overflow="fold")
-    for place, row in enumerate(rows):
+    console = Console(file=stream)
+    shown = [place for place, name in enumerate(header) if console.width >= _WIDE or name not in _FOR_WIDE]
+    table: Any = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for place in shown:
+        table.add_column(header[place], no_wrap=place == 0, overflow="fold")
+    for number_of_row, row in enumerate(rows):
         cells = [Text(cell) for cell in row]
         if styles:
-            cells[1].stylize(styles[place])
-        table.add_row(*cells)
-    Console(file=stream).print(table)
+            cells[1].stylize(styles[number_of_row])
+        table.add_row(*(cells[place] for place in shown))
+    console.print(table)
     return True

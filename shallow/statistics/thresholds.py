@@ -12,7 +12,7 @@ import numpy as np
 from shallow.statistics.grids import Grid, read_grid
 from shallow.statistics.likelihood import maximize, prior_stiffness, profile_interval, read_counts
 
-__all__ = ["ThresholdFit", "fit_threshold"]
+__all__ = ["ThresholdFit", "fit_threshold", "local_threshold"]
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -167,3 +167,56 @@ def fit_threshold(
         level=level,
         cells=s.size,
     )
+
+
+def local_threshold(
+    m: Sequence[float],
+    successes: Sequence[int],
+    trials: Sequence[int],
+    *,
+    steepness: float,
+    level: float = 0.95,
+) -> tuple[float, float, float]:
+    """The threshold m* of one size alone, with its interval, for a given slope of logit P in log m.
+
+    It is what a picture shows beside :func:`fit_threshold`, whose ``steepness`` it takes.
+
+    Returns
+    -------
+    estimate, low, high : float
+        The estimate is 0 where everything succeeded and inf where nothing did; the interval is then
+        one-sided.
+
+    Raises
+    ------
+    ValueError
+        If counts do not fit, a width is not positive or the steepness is not positive and finite.
+    """
+    s, t = read_counts(successes, trials)
+    logs = np.log(np.asarray(m, dtype=np.float64))
+    if logs.shape != s.shape or not np.all(np.isfinite(logs)):
+        raise ValueError("m needs one positive finite width for each cell")
+    if not (math.isfinite(steepness) and steepness > 0):
+        raise ValueError(f"steepness is {steepness}; it must be positive and finite")
+    far = 40.0 / steepness
+
+    def profile(log_threshold: float) -> float:
+        z = steepness * (logs - log_threshold)
+        softplus = np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+        return float(s @ z - t @ softplus)
+
+    def expected(log_threshold: float) -> float:
+        z = np.clip(steepness * (logs - log_threshold), -700.0, 700.0)
+        return float(t @ (1.0 / (1.0 + np.exp(-z))))
+
+    low, high = float(logs.min()) - far, float(logs.max()) + far
+    every, none = bool(s.sum() == t.sum()), bool(s.sum() == 0)
+    if every or none:
+        best = low if every else high
+        ends = profile_interval(profile, best, level)
+        return (0.0, 0.0, math.exp(ends[1])) if every else (math.inf, math.exp(ends[0]), math.inf)
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if expected(middle) > s.sum() else (low, middle)
+    ends = profile_interval(profile, low, level)
+    return math.exp(low), math.exp(ends[0]), math.exp(min(ends[1], 700.0))

@@ -61,7 +61,12 @@ def descend(
 
     rule = GradientDescent(rate_W=1.0, rate_a=0.0, loss="exponential", schedule=LossScaled(step))
     run = train(
-        start, case.problem, rule, steps=int(steps[-1]), record={"weights": list(steps)}, at=list(steps)
+        start,
+        case.problem,
+        rule,
+        steps=int(steps[-1]),
+        record=["tangent_distance", {"weights": list(steps)}],
+        at=list(steps),
     )
     found = [_look(case, net, solution) for k in steps if isinstance(net := run.snapshots.get(k), Network)]
     rows = np.array([row for row in found if row is not None])

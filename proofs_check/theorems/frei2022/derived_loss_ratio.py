@@ -29,7 +29,7 @@ def _hypotheses(case: Instance) -> Sequence[Hypothesis]:
         Hypothesis.inequality(
             "near-orthogonality and step",
             r"\nu e^{\delta_0} \leq \gamma^2 R_{min}^2 / 4",
-            variable="nu e^delta_0",
+            variable="nu e^{delta_0}",
             have=case.nu * math.exp(min(case.largest_move, 700.0)),
             sense="<=",
             need=gamma**2 * case.smallest_square / 4.0,

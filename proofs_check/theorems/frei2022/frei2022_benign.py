@@ -6,7 +6,15 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from proofs_check.statement import Claim, Comparison, Constant, Grade, Mutant, Point, Statement
+from proofs_check.statement import (
+    Claim,
+    Comparison,
+    Constant,
+    Grade,
+    Mutant,
+    Point,
+    Statement,
+)
 from proofs_check.theorems.frei2022._clean_error import (
     Parameters,
     data_sets,
@@ -15,6 +23,7 @@ from proofs_check.theorems.frei2022._clean_error import (
     independent_counts,
     trained,
 )
+from proofs_check.theorems.frei2022._pictures import fall_of
 from proofs_check.theorems.frei2022._sources import fcb22
 
 __all__ = ["STATEMENT"]
@@ -33,6 +42,7 @@ def _law(p: Parameters, points: Sequence[Point]) -> Sequence[Claim]:
             fit.slope,
             upper=0.0,
             numerical_error=max(abs(end - fit.slope) for end in fit.interval),
+            fit=(fall_of(found, errors, trials, fit),),
         ),
         Claim.from_arrays(
             "training labels not fitted, flipped ones included",

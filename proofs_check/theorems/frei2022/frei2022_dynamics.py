@@ -14,6 +14,7 @@ from proofs_check.theorems.frei2022._descent import QUANTITIES, SECOND, Moments
 from proofs_check.theorems.frei2022._flow import Instance, Parameters, evidence, instance
 from proofs_check.theorems.frei2022._instances import near_orthogonality
 from proofs_check.theorems.frei2022._kkt_claims import infeasible
+from proofs_check.theorems.frei2022._pictures import limit_of
 from proofs_check.theorems.frei2022._sources import frei22
 
 __all__ = ["STATEMENT"]
@@ -39,6 +40,7 @@ def _limit(name: str, coarse: Moments, fine: Moments, row: int) -> Claim:
     near = [side.u <= 4.0 * side.u.min() for side in (coarse, fine)]
     first = extrapolate(coarse.u[near[0]], coarse.values[row][near[0]])
     second = extrapolate(fine.u[near[1]], fine.values[row][near[1]])
+    error = abs(first.limit - second.limit)
     half_width = (second.interval[1] - second.interval[0]) / 2.0
     return Claim.from_arrays(
         f"{name}: limit as u = 1/log(1/L) tends to 0",
@@ -46,8 +48,9 @@ def _limit(name: str, coarse: Moments, fine: Moments, row: int) -> Claim:
         lower=-half_width,
         upper=half_width,
         trivial=0.5 if "share" in name else float(fine.values[row][near[1]].max()),
-        numerical_error=abs(first.limit - second.limit) + _undecided(fine),
+        numerical_error=error + _undecided(fine),
         comparison=Comparison.LIMIT,
+        fit=(limit_of(name, coarse, fine, row, near[1], second),),
     )
 
 

@@ -41,7 +41,7 @@ def _evidence(case: ClusterInstance) -> Any:
     problem, net, _ = in_span(case.sample.problem, case.start)
     # The paper descends on the mean loss with step alpha; ours is the sum.
     rule = GradientDescent(rate_W=case.alpha / problem.n, rate_a=0.0, loss="logistic")
-    record = ["loss_ratio", smallest_derivative]
+    record = ["loss_ratio", "tangent_distance", smallest_derivative]
     return train(net, problem, rule, steps=case.parameters.T, record=record)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from proofs_check.statement import Claim, Constant, Grade, Hypothesis, Mutant, Point, Requirement, Statement
 from proofs_check.theorems.oymak2020._cells import Instance, Parameters, draw, successes
+from proofs_check.theorems.oymak2020._picture import picture, rays
 from proofs_check.theorems.oymak2020._sources import OYMAK2020
 
 __all__ = ["STATEMENT"]
@@ -15,13 +16,8 @@ __all__ = ["STATEMENT"]
 def _grid(p: Parameters) -> Sequence[Parameters]:
     from shallow.statistics.grids import read_grid
 
-    read_grid(_rays(p.sizes), len(p.sizes))
+    read_grid(rays(p.sizes), len(p.sizes))
     return [dataclasses.replace(p, sizes=(size,), widths=(width,)) for size in p.sizes for width in p.widths]
-
-
-def _rays(sizes: Sequence[tuple[int, int]]) -> dict[str, list[float]]:
-    """d^2/n and n/d, in which n^a d^b has exponents a+b and 2a+b: its growth along n = d and n = d^2."""
-    return {"d^2/n": [d * d / n for n, d in sizes], "n/d": [n / d for n, d in sizes]}
 
 
 def _hypotheses(case: Instance) -> Sequence[Hypothesis]:
@@ -47,7 +43,7 @@ def _law(p: Parameters, points: Sequence[Point], power: tuple[float, float] = (4
 
     cells = [point.summaries[0] for point in points]
     fit = fit_threshold(
-        _rays([(cell.n, cell.d) for cell in cells]),
+        rays([(cell.n, cell.d) for cell in cells]),
         [cell.m for cell in cells],
         [cell.successes for cell in cells],
         [cell.trials for cell in cells],
@@ -63,6 +59,7 @@ def _law(p: Parameters, points: Sequence[Point], power: tuple[float, float] = (4
             index=[1.0, 2.0],
             index_name="log n / log d along the ray",
             numerical_error=errors,
+            fit=tuple(picture(cells, fit, name, bound) for name, bound in zip(names, allowed, strict=True)),
         )
     ]
 
