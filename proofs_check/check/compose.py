@@ -20,7 +20,8 @@ __all__ = ["compose", "refused"]
 def compose(job: Job, trials: Sequence[Trial], decision: Decision) -> Result:
     """Everything a verdict rests on, as one record."""
     statement = job.statement
-    trained = any(trial.trained for trial in trials)
+    # A law is fitted to many runs of which only summaries are kept: trained, but not measured.
+    trained = statement.law is not None or any(trial.trained for trial in trials)
     counted = [trials[i] for i in decision.inside] or [trial for trial in trials if not trial.refusal]
     regime, regime_value = regime_of([trial.regime_value for trial in trials], trained)
     claims = _summaries(counted)
