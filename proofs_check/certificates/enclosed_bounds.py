@@ -174,7 +174,7 @@ def first_layer(quantities: Quantities, gates: Gates, weights: Balls, used: Mask
         if sum(map(len, left)) > _ROWS:
             M = M - product(np.concatenate(left).T, np.concatenate(right))
             left, right = [], []
-    return M - product(np.concatenate(left).T, np.concatenate(right)) if left else M
+    return np.asarray(M - product(np.concatenate(left).T, np.concatenate(right)) if left else M)
 
 
 def _eliminated(quantities: Quantities, gates: Gates, multiplier: Balls, k: int) -> tuple[Balls, Balls]:
@@ -192,11 +192,11 @@ def second_layer(quantities: Quantities, stage: Stage) -> Balls:
     """eta_a [(1 - t) F F^T - (1/t - 1) e^2 I] (Lemma 7); eta_a F F^T when e = t = 0."""
     rate = quantities.instance.rate_a
     if stage.share == 0:
-        return quantities.second * rate
+        return np.asarray(quantities.second * rate)
     share = ball(stage.share)
     M = quantities.second * (1 - share)
     M[np.diag_indices(len(M))] -= (1 / share - 1) * ball(stage.spread) ** 2
-    return M * rate
+    return np.asarray(M * rate)
 
 
 def row_sums(quantities: Quantities, gates: Gates) -> Balls:

@@ -71,9 +71,9 @@ def pair_constants(quantities: Quantities, gates: Gates, kernel: Kernel) -> Ball
     squares = np.empty((m, n), dtype=object)
     for at, nu in enumerate(kernel.shifts):
         absolute = magnitude(kernel.inverses[at])
-        for k in np.flatnonzero(np.any(choice == at, axis=1)):
+        for k in np.flatnonzero(np.any(choice == at, axis=1)).tolist():
             mine = choice[k] == at
-            found = _pair_squares(quantities, gates, kernel.inverses[at], absolute, int(k))
+            found = _pair_squares(quantities, gates, kernel.inverses[at], absolute, k)
             squares[k, mine] = found[mine] / (4 * ball(nu))
     return root_up(squares)
 
@@ -112,7 +112,7 @@ def _best_pairs(K: Array, middle: Array, gates: Gates, kernel: Kernel, k: int) -
         square = np.sum(V * solved, axis=0)
         square = square + np.sum(q * (2 * np.abs(solved[U]) + np.abs(N[np.ix_(U, U)]) @ q), axis=0)
         values.append(square / nu)
-    return np.argmin(values, axis=0)
+    return np.asarray(np.argmin(values, axis=0))
 
 
 def output_constants(ranges: Ranges, kernel: Kernel) -> Balls:
@@ -137,4 +137,4 @@ def _best_outputs(middle: Array, half: Array, kernel: Kernel) -> Index:
         solved = middle @ N
         square = np.sum(middle * solved + half * (2 * np.abs(solved) + half @ np.abs(N)), axis=1)
         values.append(square / nu)
-    return np.argmin(values, axis=0)
+    return np.asarray(np.argmin(values, axis=0))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +89,65 @@ def test_the_bound_of_the_tangent_kernel_is_the_plain_one_to_rounding(slope: flo
         gates = bounds.gates_of(quantities, uncertain)
         found = midpoints(bounds.first_layer(quantities, gates, weights, used, balls(multiplier)))
     np.testing.assert_allclose(found, plain, rtol=0, atol=1e-9 * np.abs(plain).max())
+
+
+def rational(number: float) -> Any:
+    from flint import fmpq
+
+    return fmpq(*float(number).as_integer_ratio())
+
+
+def exact_first_layer(instance: Instance, uncertain: Any, weights: Any, multiplier: Any) -> Any:
+    """sum_k weights_k N_k in rational numbers, as Fractions (n, n)."""
+    from flint import fmpq, fmpq_mat
+
+    n, slope = instance.n, rational(instance.slope)
+    X = fmpq_mat(n, instance.d, [rational(x) for x in instance.X.ravel()])
+    K, total = X * X.transpose(), fmpq_mat(n, n)
+    for k in range(instance.m):
+        z = X * fmpq_mat(instance.d, 1, [rational(w) for w in instance.W[k]])
+        U = [i for i in range(n) if uncertain[k, i]]
+        lam = [rational(x) for x in multiplier[k]]
+        delta = [fmpq(0) if i in U else (fmpq(1) if z[i, 0] > 0 else slope) for i in range(n)]
+        N = fmpq_mat(n, n, [delta[i] * K[i, j] * delta[j] for i in range(n) for j in range(n)])
+        if U:
+            A = fmpq_mat(len(U), len(U), [K[i, j] + (lam[i] if i == j else 0) for i in U for j in U])
+            rows = [
+                K[i, j] * delta[j] - (lam[i] * (1 + slope) / 2 if i == j else 0) for i in U for j in range(n)
+            ]
+            B = fmpq_mat(len(U), n, rows)
+            N -= B.transpose() * A.solve(B)
+        for i in U:
+            N[i, i] += slope * lam[i]
+        total += N * rational(weights[k])
+    entries = [Fraction(int(x.p), int(x.q)) for x in total.entries()]
+    return np.array(entries, dtype=object).reshape(n, n)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.125, -0.5, 1.5])
+def test_the_bound_of_the_tangent_kernel_encloses_the_rational_one(slope: float, drawn: Draw) -> None:
+    """Radii are below 1e-25; one sample is the other's antipode, so that some K_UU are singular."""
+    rng = np.random.default_rng(4)
+    instance = drawn(rng, 5, 3, 4, slope=slope)
+    X = instance.X.copy()
+    X[1] = -X[0]
+    instance = dataclasses.replace(instance, X=X)
+    uncertain = rng.random((4, 5)) < 0.5
+    uncertain[0, :2] = True
+    multiplier, weights = rng.uniform(1e-8, 1.0, (4, 5)), rng.uniform(0.1, 1.0, 4)
+    exact = exact_first_layer(instance, uncertain, weights, multiplier)
+    with precision():
+        quantities = bounds.quantities_of(instance)
+        gates = bounds.gates_of(quantities, uncertain)
+        found = bounds.first_layer(quantities, gates, balls(weights), weights > 0, balls(multiplier))
+        for at in np.ndindex(exact.shape):
+            middle, radius = (_fraction(part) for part in (found[at].mid(), found[at].rad()))
+            assert abs(exact[at] - middle) <= radius <= Fraction(1, 10**25)
+
+
+def _fraction(point: Any) -> Fraction:
+    mantissa, exponent = point.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 @given(seed=st.integers(0, 10**6), slope=st.sampled_from([0.0, 0.1, -0.5, 1.5]), wide=st.booleans())
