@@ -497,7 +497,7 @@ def _setting(drawn: Any, labelled: Any, flow_proposal: Any, descent_proposal: An
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_proof_passes(check: Callable[[Setting], None], setting: Setting) -> None:
-    check(setting)
+    assert check(setting) is None
 
 
 @pytest.mark.parametrize("name", MUTANTS)
