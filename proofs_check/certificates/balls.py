@@ -41,9 +41,12 @@ BITS = 128
 def _flint() -> Any:
     try:
         import flint
-    except ImportError:
-        raise ImportError(
-            "balls need python-flint: pip install 'shallow-relu[rigour]', or ask for rigour='verified'"
+    except ModuleNotFoundError as error:
+        if error.name != "flint":
+            raise
+        raise ValueError(
+            "rigour='enclosed' needs python-flint, which is not installed: pip install 'shallow-relu[rigour]', "
+            "or ask for rigour='verified'"
         ) from None
     return flint
 
@@ -53,7 +56,7 @@ def precision() -> AbstractContextManager[Any]:
 
     Raises
     ------
-    ImportError
+    ValueError
         If python-flint is missing.
     """
     context: AbstractContextManager[Any] = _flint().ctx.workprec(BITS)

@@ -65,12 +65,12 @@ def prove_flow(instance: Instance, proposal: Proposal) -> Finding:
 
     Raises
     ------
-    ImportError
+    ValueError
         If python-flint is missing.
 
     Notes
     -----
-    Cost O(J m n^2 min(n, d)) ball operations; (n, d, m) = (100, 20, 500) takes about a minute.
+    Cost O(J m n^2 min(n, d)) ball operations; (n, d, m) = (100, 20, 500) takes 1 to 2 minutes on one core.
     """
     return _prove(instance, proposal, _flow_stage)
 

@@ -14,12 +14,12 @@ __all__ = ["document", "fail", "run_app"]
 def run_app(app: Any, arguments: Sequence[str] | None = None) -> int:
     """Run a cyclopts application; its exit code.
 
-    A ValueError, TypeError, missing file or missing optional package is for the user to mend: its message goes
-    to standard error as one line and the exit code is 2. Anything else is ours, and keeps its traceback.
+    A ValueError, TypeError or missing file is the user's mistake: its message goes to standard error as one
+    line and the exit code is 2. Anything else is ours, and keeps its traceback.
     """
     try:
         outcome = app(list(sys.argv[1:] if arguments is None else arguments), result_action="return_value")
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError) as error:
         return fail(
             " ".join(str(app.name)[2:-3].split()) if isinstance(app.name, tuple) else str(app.name), error
         )

@@ -194,7 +194,7 @@ def test_without_python_flint_one_sentence_says_what_to_install(
 ) -> None:
     instance = drawn(np.random.default_rng(0), 3, 3, 8)
     monkeypatch.setitem(sys.modules, "flint", None)
-    with pytest.raises(ImportError, match=r"pip install 'shallow-relu\[rigour\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'shallow-relu\[rigour\]'"):
         certify_flow(instance.network, instance.problem, rigour="enclosed")
 
 
