@@ -45,8 +45,8 @@ def _flint() -> Any:
         if error.name != "flint":
             raise
         raise ValueError(
-            "rigour='enclosed' needs python-flint, which is not installed: pip install 'shallow-relu[rigour]', "
-            "or ask for rigour='verified'"
+            "rigour='enclosed' needs python-flint, which is not installed: "
+            "pip install 'shallow-relu[rigour]', or ask for rigour='verified'"
         ) from None
     return flint
 
