@@ -49,7 +49,10 @@ def line_picture(
     away = np.log(line / middle[0]) if log_x else line - middle[0]
 
     def through(exponent: float) -> Any:
-        return middle[1] * np.exp(np.clip(exponent * away, -600.0, 600.0))
+        finite = min(
+            max(exponent, -1e300), 1e300
+        )  # an open end of the interval: infinity times 0 is no number
+        return middle[1] * np.exp(np.clip(finite * away, -600.0, 600.0))
 
     ends = np.array([through(end) for end in interval])
     return FitPoints(

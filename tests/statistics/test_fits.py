@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shallow.statistics import extrapolate, fit_counts, fit_exponents, fit_threshold
 from shallow.statistics.likelihood import log_likelihood, maximize
+from shallow.statistics.thresholds import local_threshold
 
 NS, DS = (20, 40, 80, 160), (30, 60, 120)
 
@@ -256,3 +257,30 @@ def test_an_extrapolation_without_ground_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         extrapolate(u, values)
+
+
+def test_one_sizes_threshold_is_where_half_of_the_runs_succeed() -> None:
+    widths = [8.0, 16.0, 32.0, 64.0]
+    steepness = 3.0
+    trials = [100_000] * 4
+    share = [1.0 / (1.0 + (20.0 / m) ** steepness) for m in widths]
+    counts = [round(p * t) for p, t in zip(share, trials, strict=True)]
+    estimate, low, high = local_threshold(widths, counts, trials, steepness=steepness)
+    assert low < 20.0 < high
+    assert low < estimate < high
+    assert high - low < 0.5
+
+
+def test_a_threshold_below_or_above_all_widths_is_bounded_on_one_side() -> None:
+    estimate, low, high = local_threshold([8.0, 16.0], [10, 10], [10, 10], steepness=3.0)
+    assert (estimate, low) == (0.0, 0.0)
+    assert 0.0 < high < 8.0
+    estimate, low, high = local_threshold([8.0, 16.0], [0, 0], [10, 10], steepness=3.0)
+    assert (estimate, high) == (math.inf, math.inf)
+    assert low > 16.0
+
+
+@pytest.mark.parametrize("steepness", [0.0, -1.0, math.nan, math.inf])
+def test_a_threshold_needs_a_rise(steepness: float) -> None:
+    with pytest.raises(ValueError, match="steepness"):
+        local_threshold([8.0], [1], [2], steepness=steepness)

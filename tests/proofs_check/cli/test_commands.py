@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -99,6 +100,28 @@ def test_run_json_passes_the_schema_and_progress_goes_to_standard_error(
         "[2/3] toy/finding",
         "[3/3] other/own-law",
     ]
+
+
+def test_settings_past_the_hypotheses_are_checked_when_nothing_else_was_asked_for(
+    shelf: dict[str, Statement], capsys: pytest.CaptureFixture[str]
+) -> None:
+    statement = shelf["toy/decay"]
+    quick = statement.presets["quick"]
+    narrow = dataclasses.replace(quick, m=1, decay=0.1)
+    shelf["toy/decay"] = dataclasses.replace(statement, presets={"quick": quick, "beyond": narrow})
+    assert main(["run", "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    validate(document)
+    assert [item["key"] for item in document["results"]] == list(shelf)
+    (found,) = document["beyond"]
+    assert (found["key"], found["size"], found["trials"]) == ("toy/decay", "beyond", 3)
+    assert (found["verdict"], found["outside"], found["held"]) == ("NOT_APPLICABLE", False, 0)
+    assert 'size="beyond"' in found["replay"]
+    assert "[4/4] toy/decay, past its hypotheses: ✗ failed in 3 of 3" in captured.err
+    for asked in (["toy/decay"], ["--set", "n=4"]):
+        assert main(["run", *asked, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["beyond"] == []
 
 
 @pytest.mark.usefixtures("shelf")

@@ -59,6 +59,16 @@ def test_every_trial_stands_in_the_cross_table(results: Sequence[Result]) -> Non
     assert {key for cell in table for key in cell["keys"]} == {result.key for result in results}
 
 
+def test_checks_past_the_hypotheses_stand_beside_the_results_and_count_in_the_table(
+    results: Sequence[Result],
+) -> None:
+    found = document(results, seed=0, beyond=results[1:2])
+    assert [item["key"] for item in found["results"]] == [result.key for result in results]
+    assert [item["key"] for item in found["beyond"]] == [results[1].key]
+    counted = sum(sum(cell["trials"].values()) for cell in found["cross_table"])
+    assert counted == sum(result.trials for result in results) + results[1].trials
+
+
 def test_versions_name_what_computes() -> None:
     found = versions()
     assert set(found) == {"python", "shallow-relu", "numpy", "scipy", "numba", "matplotlib"}
@@ -97,6 +107,18 @@ def _wrong_status(found: dict[str, Any]) -> None:
     found["results"][0]["hypotheses"][0]["status"] = "MAYBE"
 
 
+def _without_beyond(found: dict[str, Any]) -> None:
+    del found["beyond"]
+
+
+def _wrong_beyond(found: dict[str, Any]) -> None:
+    found["beyond"][0]["verdict"] = "PROVED"
+
+
+def _twice(found: dict[str, Any]) -> None:
+    found["results"].append(found["results"][0])
+
+
 def _an_object(found: dict[str, Any]) -> None:
     found["results"][0]["extra"] = object()
 
@@ -113,12 +135,15 @@ def _an_object(found: dict[str, Any]) -> None:
         (_null_without_reason, "null without a reason"),
         (_wrong_status, "hypotheses[0].status is 'MAYBE'"),
         (_an_object, "results[0].extra is a object"),
+        (_without_beyond, "lacks 'beyond'"),
+        (_wrong_beyond, "beyond[0].verdict is 'PROVED'"),
+        (_twice, "results[6] is a second entry for 'made2024/theorem-1'"),
     ],
 )
 def test_a_spoiled_document_is_refused_with_the_place(
     results: Sequence[Result], spoil: Callable[[dict[str, Any]], None], named: str
 ) -> None:
-    found = copy.deepcopy(document(results, seed=0))
+    found = copy.deepcopy(document(results, seed=0, beyond=results[1:2]))
     spoil(found)
     with pytest.raises(ValueError) as caught:
         validate(found)

@@ -40,6 +40,26 @@ def test_on_a_terminal_every_row_is_there(results: Sequence[Result]) -> None:
         assert verdict.name.split("_")[0] in stream.getvalue()
 
 
+def test_a_key_stays_whole_on_a_narrow_terminal(
+    results: Sequence[Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = _Terminal()
+    show(results, stream, beyond=results[1:2])
+    lines = stream.getvalue().splitlines()
+    for result in results:
+        assert [line for line in lines if line.startswith(f"{result.key} ")] != []
+
+
+def test_checks_past_the_hypotheses_are_a_table_at_the_end(results: Sequence[Result]) -> None:
+    stream = io.StringIO()
+    show(results, stream, beyond=results[1:2])
+    last = stream.getvalue().splitlines()[-1]
+    assert last.startswith("made2024/outside")
+    assert last.endswith("✓ seen in 30 of 30 OUTSIDE")
+
+
 def test_columns_are_aligned() -> None:
     lines = plain_table(("a", "b"), [("long", "1"), ("x", "2")]).splitlines()
     assert lines == ["a     b", "----  -", "long  1", "x     2"]
