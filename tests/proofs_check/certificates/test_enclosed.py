@@ -24,6 +24,8 @@ from proofs_check.certificates.instance import Instance
 from proofs_check.certificates.numeric import _weights
 from proofs_check.certificates.proposal import Proposal
 from proofs_check.verdict import Evidence
+from shallow.setting.network import Network
+from shallow.setting.problem import Problem
 
 pytest.importorskip("flint", reason="balls need python-flint (extra `rigour`)")
 
@@ -209,3 +211,26 @@ def test_balls_prove_what_verified_floats_prove_and_little_more(
     exact, rounded = enclosed.prove_flow(instance, proposal), verified.prove_flow(instance, proposal)
     assert exact.proved or not rounded.proved
     assert rounded.proved or slack < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("size_X", "size_W", "size_a"),
+    [(1e-60, 1e60, 1.0), (1e60, 1e-60, 1.0), (1e-150, 1.0, 1.0), (1e-20, 1e-20, 1e40), (1.0, 1.0, 1e-300)],
+)
+def test_where_floats_underflow_balls_refuse_or_prove_by_themselves(
+    size_X: float, size_W: float, size_a: float, drawn: Draw
+) -> None:
+    """What is certified is proved again at twice the scale: f(2 X) = 2 f(X), an exact change of all floats.
+
+    With X, y twice as large and rates divided by 4, every product that matters is the same number.
+    """
+    base = drawn(np.random.default_rng(0), 4, 3, 8)
+    X, W, a = base.X * size_X, base.W * size_W, base.a * size_a
+    y = base.scale * (a @ np.maximum(W @ X.T, 0.0)) * (1 + 1e-5)
+    verdicts = []
+    for factor in (1.0, 2.0):
+        network, problem = Network(W, a, scale=base.scale), Problem(X * factor, y * factor)
+        found = certify_flow(network, problem, (factor**-2, factor**-2), rigour="enclosed")
+        assert found.certified or found.reason
+        verdicts.append(found.certified)
+    assert verdicts[0] == verdicts[1]
