@@ -104,8 +104,11 @@ def _uncertain_part(
 
 def pair_reach(geometry: Geometry, gates: Gates) -> Array:
     """sup ||b_ki|| (m, n): the norm of |Dbar_k K e_i| + theta |K e_i| on U_k."""
-    largest = np.abs(gates.middle) + gates.theta * gates.uncertain
-    return np.asarray(np.sqrt(largest**2 @ geometry.K**2))
+    largest = np.abs(gates.middle)
+    largest += gates.theta * gates.uncertain
+    largest *= largest
+    squares = largest @ geometry.K**2
+    return np.sqrt(squares, out=squares)
 
 
 def output_constants(middle: Array, half: Array, spectrum: Spectrum, shifts: Array) -> Array:

@@ -31,4 +31,6 @@ def certify_descent(
     later than the flow's: a step may jump across a kink and back, and that loss is real.
     """
     instance = Instance.of(network, problem, rates)
-    return certify(instance, "descent", rigour, search_descent, plan or Plan())
+    return certify(
+        instance, "descent", rigour, search_descent, plan or Plan.suited(instance.n, instance.d, instance.m)
+    )

@@ -62,7 +62,7 @@ def certify_flow(
     rigour : "enclosed", "verified" or "numeric"
         Balls, float64 with every rounding bounded, or plain float64, which is no proof.
     plan : Plan, optional
-        How hard to search.
+        How hard to search; by default as the size allows.
 
     Returns
     -------
@@ -79,7 +79,9 @@ def certify_flow(
     Cost O(J (m n min(n, d) n + sum_k u_k^2 n)) a sweep, with u_k the uncertain samples of neuron k.
     """
     instance = Instance.of(network, problem, rates)
-    return certify(instance, "flow", rigour, search_flow, plan or Plan())
+    return certify(
+        instance, "flow", rigour, search_flow, plan or Plan.suited(instance.n, instance.d, instance.m)
+    )
 
 
 def certify(instance: Instance, theorem: Theorem, rigour: str, search: Search, plan: Plan) -> Certificate:

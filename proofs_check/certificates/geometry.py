@@ -119,9 +119,8 @@ def gates_of(geometry: Geometry, uncertain: Mask) -> Gates:
     )
 
 
-def features_range(geometry: Geometry, radius: Array) -> tuple[Array, Array]:
-    """Least and greatest phi(z') over |z' - z| <= radius, each (m, n)."""
-    slope, Z = geometry.instance.slope, geometry.Z
+def _range(slope: float, Z: Array, radius: Array) -> tuple[Array, Array]:
+    """Least and greatest phi(z') over |z' - z| <= radius."""
     low, high = Z - radius, Z + radius
     low, high = np.where(low > 0, low, slope * low), np.where(high > 0, high, slope * high)
     least, greatest = np.minimum(low, high), np.maximum(low, high)
@@ -133,10 +132,15 @@ def features_range(geometry: Geometry, radius: Array) -> tuple[Array, Array]:
 
 def features_spread(geometry: Geometry, radius: Array) -> tuple[Array, Array, float]:
     """Middle and half-width of phi over the radii, each (m, n), and a bound on ||F' - F||_F."""
-    least, greatest = features_range(geometry, radius)
-    away = np.maximum(greatest - geometry.features, geometry.features - least)
-    spread = abs(geometry.instance.scale) * float(np.linalg.norm(away))
-    return (least + greatest) / 2, (greatest - least) / 2, spread
+    middle, half, squares = np.empty_like(radius), np.empty_like(radius), 0.0
+    size = max(1, 1_000_000 // radius.shape[1])
+    for begin in range(0, len(radius), size):
+        rows = slice(begin, begin + size)
+        least, greatest = _range(geometry.instance.slope, geometry.Z[rows], radius[rows])
+        away = np.maximum(greatest - geometry.features[rows], geometry.features[rows] - least)
+        middle[rows], half[rows] = (least + greatest) / 2, (greatest - least) / 2
+        squares += float(np.sum(away**2))
+    return middle, half, abs(geometry.instance.scale) * math.sqrt(squares)
 
 
 def ragged(mask: Mask, budget: int) -> Iterator[tuple[Index, Index, Mask]]:

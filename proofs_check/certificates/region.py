@@ -44,6 +44,16 @@ class Plan:
     slack: float = 1e-6
     attempts: int = 60
 
+    @staticmethod
+    def suited(n: int, d: int, m: int) -> Plan:
+        """Everything up to about (200, 20, 2000); beyond, fewer stages, then crude constants in one stage."""
+        quadratic = m * n * n * min(n, d)
+        if quadratic <= 2e9:
+            return Plan()
+        if quadratic <= 2e10:
+            return Plan(stages=4)
+        return Plan(stages=1, shifts=(), tuned=False)
+
 
 @dataclass(frozen=True, eq=False)
 class Demand:

@@ -64,8 +64,7 @@ def search_flow(geometry: Geometry, plan: Plan) -> Proposal | Stuck:
     start = geometry.residual_norm * (1 + 1e-9) + geometry.residual_error
     levels = start * np.linspace(1, 0, plan.stages + 1)
     paid = Demand(np.zeros((m, n)), np.zeros(m), 0.0)
-    scale = float(np.max(np.diag(geometry.K)))
-    region = evaluate(geometry, plan, paid, np.full((m, n), SMALLEST * scale), 0.0, 0.0)
+    region = evaluate(geometry, plan, paid, _first_multiplier(geometry, plan), 0.0, 0.0)
     stages: list[Stage] = []
     for j in range(1, plan.stages + 1):
         if region is None:
@@ -77,6 +76,12 @@ def search_flow(geometry: Geometry, plan: Plan) -> Proposal | Stuck:
         region, paid = found
         stages.append(region.stage)
     return Proposal(start, tuple(stages))
+
+
+def _first_multiplier(geometry: Geometry, plan: Plan) -> Array:
+    """The smallest multiplier for every pair; without tuning it stays one number, broadcast."""
+    least = SMALLEST * float(np.max(np.diag(geometry.K)))
+    return np.full(geometry.Z.shape, least) if plan.tuned else np.broadcast_to(least, geometry.Z.shape)
 
 
 def _closing(geometry: Geometry, plan: Plan, paid: Demand, region: Region, start: float) -> float:
