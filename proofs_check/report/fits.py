@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from proofs_check.report.asciimath import unicode
+from proofs_check.report.axes import axis_name, plain_ticks
 from proofs_check.report.svg import inline
-from proofs_check.report.words import number
 from proofs_check.statement import FitPoints
 from shallow.figures.look import new_figure, style
 
@@ -35,32 +35,16 @@ def fit_picture(fit: FitPoints, name: str) -> str:
         _draw_line(axes, fit)
         _draw_points(axes, fit)
         axes.set_ylim(*_ends(fit))
-        _plain_ticks(axes)
-        axes.set_xlabel(_name(fit.x_name))
-        axes.set_ylabel(_name(fit.y_name))
+        plain_ticks(axes)
+        axes.set_xlabel(axis_name(fit.x_name))
+        axes.set_ylabel(axis_name(fit.y_name))
         axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2)
         return inline(figure, name, _spoken(fit.words))
-
-
-def _name(name: str) -> str:
-    return name if "$" in name else unicode(name)
 
 
 def _spoken(words: str) -> str:
     """A sentence with formulas as plain text."""
     return unicode(re.sub(r"[${}]", "", words).replace(r"\times 10", "x 10"))
-
-
-def _plain_ticks(axes: Any) -> None:
-    """A logarithmic axis of less than two decades has its numbers written out, as in 2, 3, 5."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    for axis in (axes.xaxis, axes.yaxis):
-        low, high = axis.get_view_interval()
-        if axis.get_scale() == "log" and high < 100.0 * low:
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, place: number(value)))
-            axis.set_minor_formatter(NullFormatter())
 
 
 def _drawable(values: Series, logarithmic: bool) -> Series:

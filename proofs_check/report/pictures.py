@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from proofs_check.check.result import ClaimSummary
-from proofs_check.report.asciimath import unicode
+from proofs_check.report.axes import axis_name, plain_ticks
 from proofs_check.report.svg import inline
 from proofs_check.report.words import number
 from proofs_check.statement import Comparison
@@ -120,13 +120,13 @@ def _finish(axes: Any, claim: ClaimSummary) -> None:
     index = claim.index
     if index[0] > 0 and index[-1] / index[0] > _SPREAD:
         axes.set_xscale("log")
-    axes.set_xlabel(unicode(claim.index_name))
+    plain_ticks(axes)
+    axes.set_xlabel(axis_name(claim.index_name))
     axes.legend(loc="best", frameon=True, framealpha=0.85, edgecolor="none", borderpad=0.2)
 
 
 def _axis_name(claim: ClaimSummary) -> str:
-    name = claim.unit or (claim.name if len(claim.name) <= 36 else "value")
-    return name if "$" in name else unicode(name)
+    return axis_name(claim.unit or (claim.name if len(claim.name) <= 36 else "value"))
 
 
 def _draw_intervals(axes: Any, claim: ClaimSummary) -> None:
