@@ -50,7 +50,7 @@ def neuron_radii(instance: Instance, proposal: Proposal, finding: Finding) -> Ar
         lowest = min(lowest, stage.decay)
         integral += (before - stage.end) / lowest
         before = stage.end
-    inactive = ~last.uncertain & (instance.W @ instance.X.T < 0) & (instance.slope == 0)
+    inactive = (patterns(instance, last.uncertain) < 0) & (instance.slope == 0)
     squares = np.sum(instance.X**2, axis=1)
     rows = np.where(inactive, 0.0, 1.0) @ squares
     whole = float(np.max(np.sum(np.abs(instance.X) @ np.abs(instance.X).T, axis=1)))
@@ -115,9 +115,10 @@ def margins(instance: Instance, radius: Array) -> tuple[Array, Array]:
 
 
 def patterns(instance: Instance, uncertain: np.ndarray[Any, np.dtype[np.bool_]]) -> Signs:
-    """Signs (m, n) of w_k.x_i at all later times: +1, -1, or 0 where it is not decided."""
-    signs = np.where(instance.W @ instance.X.T > 0, 1, -1)
-    return np.where(uncertain, 0, signs).astype(np.int8)
+    """Signs (m, n) of w_k.x_i at all later times: +1, -1, or 0 where it is 0 or not decided."""
+    Z = instance.W @ instance.X.T
+    error = 1.1 * (instance.d + 2) * _U * (np.abs(instance.W) @ np.abs(instance.X).T) + 1e-300
+    return np.where(uncertain | (np.abs(Z) <= error), 0, np.sign(Z)).astype(np.int8)
 
 
 def singular_values(W: Array) -> tuple[Array, float]:
