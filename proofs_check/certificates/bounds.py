@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check.certificates.geometry import Gates, Geometry, ragged
+from proofs_check.certificates.geometry import Gates, Geometry, blocks, ragged
 
 __all__ = ["first_layer", "row_sums", "second_layer"]
 
@@ -29,7 +29,11 @@ def first_layer(geometry: Geometry, gates: Gates, weights: Array, multiplier: Ar
     Lemma 5 (ReLU) and Lemma 6 (any slope). Cost O(m n^2 + n^2 U + sum_k u_k^2 n) with U = sum_k u_k.
     """
     K, slope, n = geometry.K, geometry.instance.slope, geometry.instance.n
-    M = K * ((gates.certain * weights[:, None]).T @ gates.certain)
+    M = np.zeros((n, n))
+    for block in blocks(len(weights), n):
+        part = gates.certain[block]
+        M += (part * weights[block, None]).T @ part
+    M *= K
     if slope != 0:
         M[np.diag_indices(n)] += slope * (weights @ np.where(gates.uncertain, multiplier, 0.0))
     active = gates.uncertain & (weights > 0)[:, None]

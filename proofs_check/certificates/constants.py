@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from proofs_check.certificates.geometry import Gates, Geometry, ragged
+from proofs_check.certificates.geometry import Gates, Geometry, blocks, ragged
 
 __all__ = ["Spectrum", "output_constants", "pair_constants", "pair_reach", "spectrum_of"]
 
@@ -43,14 +43,14 @@ def pair_constants(geometry: Geometry, gates: Gates, spectrum: Spectrum, shifts:
     """
     if len(shifts) == 0:
         return np.asarray(pair_reach(geometry, gates) / spectrum.values[0])
-    m, n = gates.middle.shape
+    m, n = gates.uncertain.shape
     best = np.full((m, n), np.inf)
     inverses = [np.abs(spectrum.inverse(float(shift))) for shift in shifts]
     order = np.argsort(gates.uncertain.sum(axis=1), kind="stable")
     size = max(1, _ENTRIES // (n * geometry.factor.shape[1]))
     for begin in range(0, m, size):
         rows = order[begin : begin + size]
-        rotated = _rotated(geometry, gates.middle[rows], spectrum.vectors)
+        rotated = _rotated(geometry, gates.middle_of(rows), spectrum.vectors)
         for shift, inverse in zip(shifts, inverses):
             weights = 1 / (spectrum.values - shift)
             squares = _certain_part(geometry, rotated, weights)
@@ -104,10 +104,9 @@ def _uncertain_part(
 
 def pair_reach(geometry: Geometry, gates: Gates) -> Array:
     """sup ||b_ki|| (m, n): the norm of |Dbar_k K e_i| + theta |K e_i| on U_k."""
-    largest = np.abs(gates.middle)
-    largest += gates.theta * gates.uncertain
-    largest *= largest
-    squares = largest @ geometry.K**2
+    squares, K2 = np.empty(gates.uncertain.shape), geometry.K**2
+    for block in blocks(len(squares), len(K2)):
+        np.matmul(gates.largest_of(block) ** 2, K2, out=squares[block])
     return np.sqrt(squares, out=squares)
 
 

@@ -11,7 +11,16 @@ import numpy as np
 
 from proofs_check.certificates.instance import Instance
 
-__all__ = ["Gates", "Geometry", "features_spread", "gates_of", "geometry_of", "ragged"]
+__all__ = [
+    "Gates",
+    "Geometry",
+    "blocks",
+    "features_reach",
+    "features_spread",
+    "gates_of",
+    "geometry_of",
+    "ragged",
+]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -99,24 +108,51 @@ def _root(value: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Gates:
-    """Gates on a region: Delta (0 on U), Dbar (the middle on U), theta = |1 - slope|/2, and U itself."""
+    """Gates on a region: Delta (0 on U), the middle (1 + slope)/2 and half-width theta on U, and U itself."""
 
     certain: Array
-    middle: Array
+    centre: float
     theta: float
     uncertain: Mask
+
+    def middle_of(self, rows: Any) -> Array:
+        """Dbar of some neurons: the present gates, and the middle on U."""
+        return np.where(self.uncertain[rows], self.centre, self.certain[rows])
+
+    def largest_of(self, rows: Any) -> Array:
+        """|Dbar| + theta on U of some neurons."""
+        return np.where(self.uncertain[rows], abs(self.centre) + self.theta, np.abs(self.certain[rows]))
 
 
 def gates_of(geometry: Geometry, uncertain: Mask) -> Gates:
     """Gates when exactly the pairs in ``uncertain`` may cross the kink."""
     slope = geometry.instance.slope
-    present = np.where(geometry.Z > 0, 1.0, slope)
+    certain = np.where(geometry.Z > 0, 1.0, slope)
+    certain[uncertain] = 0.0
     return Gates(
-        certain=np.where(uncertain, 0.0, present),
-        middle=np.where(uncertain, (1 + slope) / 2, present),
+        certain=certain,
+        centre=(1 + slope) / 2,
         theta=abs(1 - slope) / 2,
         uncertain=uncertain,
     )
+
+
+def features_reach(geometry: Geometry, radius: Array) -> tuple[Array, float]:
+    """Norms (m,) of the largest |phi| over the radii, and a bound on ||F' - F||_F; for crude constants."""
+    norms, squares = np.empty(len(radius)), 0.0
+    for rows in blocks(len(radius), radius.shape[1]):
+        least, greatest = _range(geometry.instance.slope, geometry.Z[rows], radius[rows])
+        away = np.maximum(greatest - geometry.features[rows], geometry.features[rows] - least)
+        norms[rows] = np.linalg.norm(np.maximum(np.abs(least), np.abs(greatest)), axis=1)
+        squares += float(np.sum(away**2))
+    return norms, abs(geometry.instance.scale) * math.sqrt(squares)
+
+
+def blocks(m: int, width: int) -> Iterator[slice]:
+    """Slices of m neurons with about a million entries each, at ``width`` entries a neuron."""
+    size = max(1, 1_000_000 // width)
+    for begin in range(0, m, size):
+        yield slice(begin, min(begin + size, m))
 
 
 def _range(slope: float, Z: Array, radius: Array) -> tuple[Array, Array]:
@@ -133,9 +169,7 @@ def _range(slope: float, Z: Array, radius: Array) -> tuple[Array, Array]:
 def features_spread(geometry: Geometry, radius: Array) -> tuple[Array, Array, float]:
     """Middle and half-width of phi over the radii, each (m, n), and a bound on ||F' - F||_F."""
     middle, half, squares = np.empty_like(radius), np.empty_like(radius), 0.0
-    size = max(1, 1_000_000 // radius.shape[1])
-    for begin in range(0, len(radius), size):
-        rows = slice(begin, begin + size)
+    for rows in blocks(len(radius), radius.shape[1]):
         least, greatest = _range(geometry.instance.slope, geometry.Z[rows], radius[rows])
         away = np.maximum(greatest - geometry.features[rows], geometry.features[rows] - least)
         middle[rows], half[rows] = (least + greatest) / 2, (greatest - least) / 2

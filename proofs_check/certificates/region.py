@@ -10,13 +10,14 @@ import numpy as np
 
 from proofs_check.certificates.bounds import first_layer, second_layer
 from proofs_check.certificates.constants import Spectrum, output_constants, pair_constants, spectrum_of
-from proofs_check.certificates.geometry import Geometry, features_spread, gates_of
+from proofs_check.certificates.geometry import Geometry, blocks, features_reach, features_spread, gates_of
 from proofs_check.certificates.multipliers import improved
 from proofs_check.certificates.proposal import Stage
 
 __all__ = ["Demand", "Plan", "Region", "evaluate"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 _STILL = 1e-9
 
 
@@ -66,7 +67,8 @@ class Demand:
     def within(self, other: Demand, geometry: Geometry) -> bool:
         """Whether a region that allows for ``other`` allows for this."""
         mine, theirs = self.capped(geometry), other.capped(geometry)
-        return bool(np.all(mine[0] <= theirs[0]) and np.all(mine[1] <= theirs[1]) and self.path <= other.path)
+        both = zip(mine, theirs)
+        return self.path <= other.path and all(bool(np.all(a <= b)) for a, b in both)
 
     def capped(self, geometry: Geometry) -> tuple[Array, Array]:
         """Pair radii and output radii: a displacement is at most its own path and the whole network's.
@@ -83,9 +85,13 @@ class Demand:
 
     def excess(self, guess: Demand) -> float:
         """How much of this ``guess`` does not allow for, relative and summed."""
-        parts = ((self.pair, guess.pair), (self.output, guess.output), (self.path, guess.path))
-        over = [np.sum(np.maximum(a - b, 0.0)) / max(float(np.sum(a)), 1e-300) for a, b in parts]
-        return float(sum(over))
+        parts = (
+            (self.pair, guess.pair),
+            (self.output, guess.output),
+            (np.array([self.path]), np.array([guess.path])),
+        )
+        over = [np.sum(a, where=a > b) - np.sum(b, where=a > b) for a, b in parts]
+        return float(sum(gap / max(float(np.sum(a)), 1e-300) for gap, (a, _) in zip(over, parts)))
 
     def raised_to(self, needed: Demand, beyond: float, extra: float) -> Demand:
         """Entries that were too small grow, by ``beyond`` of what was missing and a share ``extra`` further.
@@ -94,10 +100,14 @@ class Demand:
         """
 
         def raised(old: Any, new: Any) -> Any:
-            return np.where(new > old, new * (1 + extra) + beyond * (new - old), old)
+            grown = np.array(old, copy=True)
+            small = np.asarray(new) > old
+            grown[small] = new[small] * (1 + extra) + beyond * (new[small] - grown[small])
+            return grown
 
         pair, output = raised(self.pair, needed.pair), raised(self.output, needed.output)
-        return Demand(pair, output, float(raised(self.path, needed.path)))
+        path = raised(np.array([self.path]), np.array([needed.path]))
+        return Demand(pair, output, float(path[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +130,9 @@ def evaluate(
     """Bounds and constants on the region that allows for ``demand``; None where no decay is left."""
     instance = geometry.instance
     radius, radius_a = demand.capped(geometry)
-    rounding = 1e-13 * geometry.norms * np.linalg.norm(instance.W, axis=1, keepdims=True)
-    uncertain = (np.abs(geometry.Z) <= radius * (1 + 1e-9) + rounding) & geometry.trained_W
-    gates = gates_of(geometry, uncertain)
-    middle, half, spread = features_spread(geometry, radius)
+    gates = gates_of(geometry, _reached(geometry, radius))
+    uncertain = gates.uncertain
+    middle, half, spread = _features(geometry, plan, radius)
     size = abs(instance.scale) * geometry.lipschitz * geometry.spectral
     spread = min(spread, size * math.sqrt(instance.rate_W) * demand.path) * (1 + 1e-9)
     both = geometry.trained_a and geometry.trained_W
@@ -141,7 +150,9 @@ def evaluate(
     if geometry.trained_W:
         pair = pair_constants(geometry, gates, spectrum, shifts)
     if geometry.trained_a:
-        output = output_constants(middle, half, spectrum, shifts)
+        output = middle / spectrum.values[0]
+        if plan.shifts:
+            output = output_constants(middle, half, spectrum, shifts)
     stage = Stage(end, decay, radius, uncertain, radius_a, spread, share, multiplier, shifts)
     weight = _weight(spectrum, 0.75 * decay)
     if plan.tuned:
@@ -152,6 +163,24 @@ def evaluate(
 
 
 _SHARE = 0.05
+
+
+def _reached(geometry: Geometry, radius: Array) -> Mask:
+    """Pairs whose kink is within the radius, or within 1e-13 |w_k| |x_i| of it, where rounding decides."""
+    uncertain = np.zeros(radius.shape, dtype=np.bool_)
+    size = np.linalg.norm(geometry.instance.W, axis=1, keepdims=True)
+    for rows in blocks(len(radius), geometry.instance.n) if geometry.trained_W else ():
+        room = radius[rows] * (1 + 1e-9) + 1e-13 * size[rows] * geometry.norms
+        uncertain[rows] = np.abs(geometry.Z[rows]) <= room
+    return uncertain
+
+
+def _features(geometry: Geometry, plan: Plan, radius: Array) -> tuple[Array, Array, float]:
+    """Middles and half-widths of phi (m, n), or with crude constants the norms of its largest values (m,)."""
+    if plan.shifts:
+        return features_spread(geometry, radius)
+    norms, spread = features_reach(geometry, radius)
+    return norms, norms, spread
 
 
 def _weight(spectrum: Spectrum, shift: float) -> Array:

@@ -98,8 +98,10 @@ def _closing(geometry: Geometry, plan: Plan, paid: Demand, region: Region, start
 def _needed(geometry: Geometry, paid: Demand, region: Region, drop: float, output: Array) -> Demand:
     """What the path to the end of the stage may cost with the region's constants."""
     reach = geometry.step_W * (np.abs(geometry.instance.a) + output) * drop
+    pair = reach[:, None] * region.pair
+    pair += paid.pair
     return Demand(
-        paid.pair + reach[:, None] * region.pair,
+        pair,
         paid.output + geometry.step_a * region.output * drop,
         paid.path + drop / math.sqrt(region.stage.decay),
     )
@@ -138,4 +140,5 @@ def _solved(
         ratio = min(gap / before, 0.8) if math.isfinite(before) else 0.3
         beyond, extra = (ratio / (1 - ratio), 1e-4) if hasty else (0.0, 1e-6 if attempt < 12 else 1e-4)
         guess, before = guess.raised_to(needed, beyond, extra), gap
+        del found, needed  # at n m = 2e7 each of their arrays is 160 MB
     return Stuck(0, "travel")

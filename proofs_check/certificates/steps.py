@@ -10,7 +10,7 @@ import numpy as np
 
 from proofs_check.certificates.bounds import first_layer, row_sums, second_layer
 from proofs_check.certificates.constants import Spectrum, output_constants, pair_constants, pair_reach
-from proofs_check.certificates.geometry import Gates, Geometry
+from proofs_check.certificates.geometry import Gates, Geometry, blocks
 from proofs_check.certificates.proposal import Stage
 
 __all__ = ["StepBound", "descent_matrix", "step_bound", "step_prices"]
@@ -47,7 +47,11 @@ def step_bound(
     size = np.abs(instance.a)
     factor = instance.rate_W * instance.scale**2
     low, high = factor * np.maximum(size - radius_a, 0.0) ** 2, factor * (size + radius_a) ** 2
-    middle = geometry.K * ((gates.middle * high[:, None]).T @ gates.middle)
+    middle = np.zeros_like(geometry.K)
+    for block in blocks(instance.m, instance.n):
+        part = gates.middle_of(block)
+        middle += (part * high[block, None]).T @ part
+    middle *= geometry.K
     largest = math.sqrt(max(float(np.linalg.eigvalsh(middle)[-1]), 0.0))
     crossed = math.sqrt(float(np.max(high @ gates.uncertain)))
     first = largest + gates.theta * geometry.spectral * crossed
