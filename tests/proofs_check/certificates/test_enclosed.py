@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -23,6 +24,7 @@ from proofs_check.certificates.geometry import gates_of, geometry_of
 from proofs_check.certificates.instance import Instance
 from proofs_check.certificates.numeric import _weights
 from proofs_check.certificates.proposal import Proposal
+from proofs_check.certificates.search import Plan, search_flow
 from proofs_check.verdict import Evidence
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
@@ -234,3 +236,54 @@ def test_where_floats_underflow_balls_refuse_or_prove_by_themselves(
         assert found.certified or found.reason
         verdicts.append(found.certified)
     assert verdicts[0] == verdicts[1]
+
+
+def worsened(proposal: Proposal, what: str, loss: float) -> Proposal:
+    """One stage's claim made stronger by the relative ``loss``."""
+    (stage,) = proposal.stages
+    if what == "start":
+        return dataclasses.replace(proposal, start=proposal.start * (1 - loss))
+    value = getattr(stage, what)
+    return Proposal(
+        proposal.start,
+        (dataclasses.replace(stage, **{what: value * (1 + loss if what == "decay" else 1 - loss)}),),
+    )
+
+
+def largest_loss(prove: Any, instance: Instance, proposal: Proposal, what: str) -> float:
+    """How much stronger a claim is still proved, to 1e-10."""
+    low, high = 0.0, 1.0
+    assert prove(instance, worsened(proposal, what, low)).proved
+    while high - low > 1e-10:
+        middle = (low + high) / 2
+        low, high = (
+            (middle, high) if prove(instance, worsened(proposal, what, middle)).proved else (low, middle)
+        )
+    return low
+
+
+@pytest.mark.parametrize("what", ["start", "decay", "radius", "radius_a", "spread"])
+def test_every_inequality_is_decided_within_the_margin_of_verified_floats(what: str, drawn: Draw) -> None:
+    """Each claim is pushed to the point where a proof gives up: balls last, verified floats 1e-8 before."""
+    instance = drawn(np.random.default_rng(0), 4, 3, 5, residual=1e-4)
+    found = search_flow(geometry_of(instance), Plan(stages=1, slack=1e-2))
+    assert isinstance(found, Proposal)
+    losses = [
+        largest_loss(arithmetic.prove_flow, instance, found, what)
+        for arithmetic in (numeric, verified, enclosed)
+    ]
+    plain, rounded, exact = losses
+    assert rounded <= exact + 1e-10
+    assert exact - rounded <= 1e-8
+    assert abs(plain - exact) <= 1e-8
+
+
+@pytest.mark.slow
+def test_a_hundred_samples_and_five_hundred_neurons_take_less_than_five_minutes(
+    drawn: Draw, flow_proposal: Propose
+) -> None:
+    instance = drawn(np.random.default_rng(0), 100, 20, 500, residual=0.05)
+    proposal = flow_proposal(instance)
+    begin = time.process_time()
+    assert enclosed.prove_flow(instance, proposal).proved
+    assert time.process_time() - begin < 300
