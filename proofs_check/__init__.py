@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
-from proofs_check.certificates import Certificate, certify_descent, certify_flow, verify_certificate
+from proofs_check.certificates import (
+    Certificate,
+    certify_descent,
+    certify_flow,
+    certify_initial,
+    verify_certificate,
+)
 from proofs_check.certificates.eigenvalue import lambda_min_bracket, lambda_min_lower_bound
 from proofs_check.check import (
     ClaimSummary,
@@ -63,6 +69,7 @@ __all__ = [
     "Verdict",
     "certify_descent",
     "certify_flow",
+    "certify_initial",
     "check",
     "check_mutants",
     "check_sweep",

@@ -68,3 +68,17 @@ def test_descent_takes_the_rates_as_steps(files: Path, capsys: Any) -> None:
 def test_mistakes_are_named_and_exit_2(arguments: list[str], word: str, capsys: Any) -> None:
     assert main(["certify", *arguments]) == 2
     assert word in capsys.readouterr().err
+
+
+def test_a_written_certificate_is_proved_again_for_its_own_data_only(files: Path, capsys: Any) -> None:
+    assert main(_verified(files)) == 0
+    capsys.readouterr()
+    assert main(["certify", "--verify", str(files / "c.npz"), "--data", str(files / "X.npz")]) == 0
+    assert "certified (VERIFIED, proved)" in capsys.readouterr().out
+    assert main(["certify", "--verify", str(files / "c.npz"), "--data", str(files / "far.npz")]) == 2
+    assert "these are not the data" in capsys.readouterr().err
+
+
+def _verified(files: Path) -> list[str]:
+    where = ["--data", str(files / "X.npz"), "--weights", str(files / "W.npz")]
+    return ["certify", *where, "--out", str(files / "c.npz")]
