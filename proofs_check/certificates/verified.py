@@ -6,7 +6,7 @@ linear systems enter as arbitrary floats whose residuals are computed. NaN and i
 
 Margin. A proof by exact arithmetic may succeed where this one refuses. For the decay the difference is about
 6 n (600 + (m + d)/256) 2^-53 max_i G_ii (1e-10 of the largest diagonal entry at n = 100), more where some
-K_UU + Lam_k is nearly singular; a constant kappa is larger by about n^2 2^-53 times the condition number of M.
+K_UU + Lam_k is nearly singular; a constant kappa grows by about n^2 2^-53 times the condition number of M.
 """
 
 from __future__ import annotations
