@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
 
 from proofs_check.certificates.certificate import Certificate
 from proofs_check.certificates.flow import prover
+from proofs_check.certificates.geometry import geometry_of
 from proofs_check.certificates.refusals import refusal
 from proofs_check.verdict import Evidence
 from shallow.setting.archive import read_archive
@@ -61,9 +61,10 @@ def _compare(path: str | Path, proved: Certificate) -> None:
     header = json.loads(str(read_archive(path, kind="certificate", required=("header",))["header"]))
     if not header["certified"]:
         return
-    for name, allowed in (("decay", 0.0), ("residual_norm", 1e-6)):
+    rounding = 2 * geometry_of(proved.instance).residual_error
+    for name, allowed in (("decay", 0.0), ("residual_norm", rounding)):
         stated, now = header.get(name), getattr(proved, name)
-        if not (isinstance(stated, float) and math.isclose(stated, now, rel_tol=allowed, abs_tol=1e-300)):
+        if not (isinstance(stated, float) and abs(stated - now) <= allowed):
             raise ValueError(
                 f"{path}: its header states {name} = {stated}, and {now} is what is proved: the file "
                 "was changed after it was written"
