@@ -29,18 +29,18 @@ d = 20
 [network]
 m = 100
 [training]
-steps = 1000
+steps = {steps}
 """
 
 
-def bare(seeds: int, batch: int = 256) -> None:
+def bare(seeds: int, steps: int, batch: int = 256) -> None:
     """Draw and train the runs, and keep nothing."""
     from shallow.configuration.build import initialization_of, problem_of, rule_of, streams_of
     from shallow.sweep.grid import grid_from
     from shallow.training import train_many
 
     model = grid_from(
-        {"problem": {"n": 50, "d": 20}, "network": {"m": 100}, "training": {"steps": 1000}}
+        {"problem": {"n": 50, "d": 20}, "network": {"m": 100}, "training": {"steps": steps}}
     ).cell(0)
     rule = rule_of(model.training)
     for start in range(0, seeds, batch):
@@ -51,15 +51,15 @@ def bare(seeds: int, batch: int = 256) -> None:
         problems = [problem_of(model.problem, stream) for stream in streams]
         law = initialization_of(model.network)
         networks = [law.draw(100, problem, stream) for problem, stream in zip(problems, streams)]
-        train_many(networks, problems, rule, steps=1000, record=model.training.record, method="numba")
+        train_many(networks, problems, rule, steps=steps, record=model.training.record, method="numba")
 
 
-def engine(folder: Path, seeds: int, executor: Any) -> None:
+def engine(folder: Path, seeds: int, steps: int, executor: Any) -> None:
     """The same runs as a sweep."""
     from shallow.sweep import run_sweep
 
     file = folder / f"grid-{seeds}.toml"
-    file.write_text(FILE.format(seeds=seeds))
+    file.write_text(FILE.format(seeds=seeds, steps=steps))
     run_sweep(file, folder / f"out-{seeds}", executor=executor, stream=io.StringIO())
 
 
@@ -96,18 +96,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", type=int, default=2000)
     parser.add_argument("--large", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     from shallow.sweep.drive import serial
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = {"bare loop": slope("bare loop", bare, arguments.small, arguments.large)}
+        rows = {
+            "bare loop": slope(
+                "bare loop", lambda seeds: bare(seeds, arguments.steps), arguments.small, arguments.large
+            )
+        }
         (folder / "serial").mkdir()
         with nullcontext(serial) as executor:
             rows["engine, this process"] = slope(
                 "engine, this process",
-                lambda seeds: engine(folder / "serial", seeds, executor),
+                lambda seeds: engine(folder / "serial", seeds, arguments.steps, executor),
                 arguments.small,
                 arguments.large,
             )
@@ -120,7 +125,7 @@ def main() -> None:
             label = f"engine, {arguments.workers} worker(s)"
             rows[label] = slope(
                 label,
-                lambda seeds: engine(folder / "workers", seeds, executor),
+                lambda seeds: engine(folder / "workers", seeds, arguments.steps, executor),
                 arguments.small,
                 arguments.large,
             )
