@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shallow.configuration.canonical import canonical
-from shallow.configuration.catalogue import INITIALIZATIONS, INPUTS, LABELS
+from shallow.configuration.catalogue import FROM_LAW, INITIALIZATIONS, INPUTS, LABELS
 from shallow.configuration.model import NetworkModel, ProblemModel, RunModel, TrainingModel
 from shallow.observe import Observable, Snapshot
 from shallow.observe.fit import norm
@@ -28,6 +28,7 @@ __all__ = [
     "initialization_of",
     "network_of",
     "problem_of",
+    "record_of",
     "relative_residual",
     "rule_of",
     "settled",
@@ -89,6 +90,12 @@ def _schedule(model: TrainingModel) -> KernelScaled | FlowScaled | LossScaled:
     raise ValueError("training.rate names no rate: give one of kernel, flow and loss")
 
 
+def record_of(model: RunModel) -> list[str | Observable]:
+    """What the run records, with the run's own law where an observable needs one."""
+    law = initialization_of(model.network)
+    return [FROM_LAW[name](law) if name in FROM_LAW else name for name in model.training.record]
+
+
 def until_of(model: TrainingModel) -> tuple[Observable, float] | None:
     """Where training stops early: at a relative residual, after a flow time, or never."""
     if model.until is None and model.time is None:
@@ -142,7 +149,7 @@ def train_run(model: RunModel) -> Trajectory:
         problem,
         rule_of(training, law.rate_multiplier(model.network.m)),
         steps=training.steps,
-        record=training.record,
+        record=record_of(model),
         at=training.at,
         until=until_of(training),
         method=training.method,

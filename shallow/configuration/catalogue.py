@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shallow.observe import Observable, kernel_gap
 from shallow.setting import initialization as laws_of_networks
 from shallow.setting import inputs as laws_of_inputs
 from shallow.setting import labels as laws_of_labels
@@ -17,7 +18,7 @@ from shallow.setting.streams import Streams
 if TYPE_CHECKING:
     from shallow.configuration.model import NetworkModel, ProblemModel
 
-__all__ = ["INITIALIZATIONS", "INPUTS", "LABELS", "RULES"]
+__all__ = ["FROM_LAW", "INITIALIZATIONS", "INPUTS", "LABELS", "RULES"]
 
 Matrix = np.ndarray[Any, np.dtype[np.float64]]
 Draw = Callable[[Matrix, Streams], Matrix]
@@ -70,3 +71,6 @@ INITIALIZATIONS: Mapping[str, Callable[[NetworkModel], Initialization]] = Mappin
 )
 
 RULES: Mapping[str, str] = MappingProxyType({"gradient-descent": "shallow.training:GradientDescent"})
+
+# Observables that need the run's own initialisation as an argument; a configuration names them like others.
+FROM_LAW: Mapping[str, Callable[[Initialization], Observable]] = MappingProxyType({"kernel_gap": kernel_gap})

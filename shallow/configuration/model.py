@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from shallow.configuration.catalogue import INITIALIZATIONS, INPUTS, LABELS, RULES
+from shallow.configuration.catalogue import FROM_LAW, INITIALIZATIONS, INPUTS, LABELS, RULES
 from shallow.observe import observable
 
 __all__ = [
@@ -154,7 +154,8 @@ class TrainingModel(_Model):
     @classmethod
     def _observables_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            observable(name)
+            if name not in FROM_LAW:
+                observable(name)
         if len(set(value)) < len(value):
             raise ValueError("a series is named twice")
         return value

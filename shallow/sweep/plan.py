@@ -12,6 +12,7 @@ import numpy as np
 from shallow.compute import plan
 from shallow.compute.case import Case, Machine, Pace
 from shallow.configuration.build import initialization_of
+from shallow.configuration.catalogue import FROM_LAW
 from shallow.configuration.model import ProblemModel, RunModel
 from shallow.observe import observable
 from shallow.setting.data import read_problem
@@ -125,7 +126,7 @@ def _looks(model: RunModel) -> int:
     """At how many steps Python looks at the run."""
     training = model.training
     watched = training.until is not None or training.time is not None
-    if watched or any(observable(name).accumulates for name in training.record):
+    if watched or any(name not in FROM_LAW and observable(name).accumulates for name in training.record):
         return training.steps
     if isinstance(training.at, tuple):
         return len(training.at) + 1

@@ -13,12 +13,14 @@ import numpy as np
 from shallow.configuration.build import (
     initialization_of,
     problem_of,
+    record_of,
     relative_residual,
     rule_of,
     settled,
     streams_of,
     until_of,
 )
+from shallow.configuration.catalogue import FROM_LAW
 from shallow.configuration.model import RunModel
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
@@ -56,13 +58,19 @@ def run_batch(batch: Batch) -> list[Record]:
             found[place] = _failed(cell, seed, error)
     groups: dict[str, list[int]] = {}
     for place, start in starts.items():
-        rule = f"{start.rule!r} {start.model.training.model_dump_json()}"
-        groups.setdefault(rule, []).append(place)
+        groups.setdefault(_shared(start), []).append(place)
     for places in groups.values():
         found |= dict(zip(places, _trained([starts[place] for place in places], batch.method)))
     share = (time.perf_counter() - begun) / len(batch.runs)
     host = platform.node()
     return [replace(found[place], seconds=share, host=host) for place in range(len(batch.runs))]
+
+
+def _shared(start: _Start) -> str:
+    """What has to be equal for runs to be trained by one call."""
+    training = start.model.training
+    law = initialization_of(start.model.network) if FROM_LAW.keys() & set(training.record) else ""
+    return f"{start.rule!r} {training.model_dump_json()} {law!r}"
 
 
 @functools.lru_cache(maxsize=256)
@@ -100,7 +108,7 @@ def _train(starts: Sequence[_Start], method: str) -> Sequence[Trajectory]:
         [start.problem for start in starts],
         starts[0].rule,
         steps=training.steps,
-        record=training.record,
+        record=record_of(starts[0].model),
         at=training.at,
         until=until_of(training),
         method=method,

@@ -17,6 +17,7 @@ import pytest
 import shallow
 from shallow.cli import main
 from shallow.configuration.build import train_run
+from shallow.configuration.model import read_run
 from shallow.sweep.batches import Batch, Batches
 from shallow.sweep.drive import outline, serial
 from shallow.sweep.folder import Shard, merge
@@ -270,3 +271,27 @@ def test_a_path_with_spaces_and_signs_is_a_path(tmp_path: Path, desk: Any) -> No
     out = "résults ?x=1#2 %41"
     assert desk.sweep(out).complete
     assert desk.table(out).count("\n") == 25
+
+
+def test_an_observable_that_needs_the_law_gets_the_runs_own(desk: Any) -> None:
+    text = """
+    seeds = 2
+    [problem]
+    n = 4
+    d = 3
+    [network]
+    m = 8
+    initialization = ["ntk", "lecun"]
+    [training]
+    steps = 4
+    at = [0]
+    record = ["kernel_gap"]
+    """
+    desk.sweep(file=desk.grid(text))
+    found = read_table(desk.out()).columns
+    for law, seed, gap in zip(*(found[name].tolist() for name in ("initialization", "seed", "kernel_gap"))):
+        tree = {"problem": {"n": 4, "d": 3}, "network": {"m": 8, "initialization": law}, "seed": seed}
+        training = {"steps": 4, "at": [0], "record": ["kernel_gap"], "method": found["method_used"][0]}
+        alone = train_run(read_run(tree | {"training": training}))
+        assert gap == alone.series["kernel_gap"][-1]
+    assert len(set(found["kernel_gap"].tolist())) == 4
