@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shallow.sweep.execute import execute
 
 if TYPE_CHECKING:
+    from shallow.sweep.clusters import SlurmJobs, connected, local, slurm
     from shallow.sweep.dask_executor import DaskExecutor
     from shallow.sweep.drive import Summary, outline, run_sweep
     from shallow.sweep.folder import Shard
@@ -18,25 +19,33 @@ __all__ = [
     "DaskExecutor",
     "Grid",
     "Shard",
+    "SlurmJobs",
     "Summary",
     "Sweep",
+    "connected",
     "execute",
     "load_sweep",
+    "local",
     "outline",
     "read_grid",
     "run_sweep",
+    "slurm",
 ]
 
 _HOMES = {
     "DaskExecutor": "dask_executor",
     "Grid": "grid",
     "Shard": "folder",
+    "SlurmJobs": "clusters",
     "Summary": "drive",
     "Sweep": "load",
+    "connected": "clusters",
     "load_sweep": "load",
+    "local": "clusters",
     "outline": "drive",
     "read_grid": "grid",
     "run_sweep": "drive",
+    "slurm": "clusters",
 }
 
 

@@ -46,7 +46,8 @@ def execute(
         Takes one configuration. A name can be sent to another process, where a closure cannot.
     executor : "serial" or callable
         ``"serial"`` runs in this process, one after the other. Anything with the signature of
-        :func:`map`, such as ``ProcessPoolExecutor().map``, runs elsewhere.
+        :func:`map`, such as ``ProcessPoolExecutor().map``, or ``executor.map`` of
+        :func:`shallow.sweep.local`, runs elsewhere.
 
     Returns
     -------
