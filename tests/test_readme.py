@@ -51,6 +51,16 @@ def test_a_statement_of_ones_own_is_checked_in_under_thirty_lines_of_its_own(
     assert "._" not in EXAMPLES[2]
 
 
+def test_a_network_is_certified_and_its_certificate_proved_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_example(EXAMPLES[3], tmp_path, monkeypatch)
+    certified, decay, residual, again = capsys.readouterr().out.split()
+    assert (certified, again) == ("True", "True")
+    assert float(decay) > 0
+    assert float(residual) > 0.01
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_commands_exist_and_take_their_flags(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     from proofs_check.cli import main as proofs_check_main
