@@ -31,14 +31,16 @@ def failed_numbers(instance: Instance, stage: Stage, j: int) -> Finding | None:
     """L2: every proposed number is finite and in its range, and every array has its shape. All exact."""
     m, n = instance.m, instance.n
     bad = Finding(False, 0.0, math.inf, j, "numbers", math.inf)
+    if not (0 <= instance.rate_W < math.inf and 0 <= instance.rate_a < math.inf):
+        return bad  # a NaN is not above 0 either, and would pass for a frozen layer
     if stage.radius.shape != (m, n) or stage.uncertain.shape != (m, n) or stage.radius_a.shape != (m,):
         return bad
     if stage.uncertain.dtype != np.bool_ or stage.shifts.ndim != 1:
         return bad
     arrays = (stage.radius, stage.radius_a, stage.multiplier, stage.shifts)
     numbers = (stage.end, stage.decay, stage.spread, stage.share, stage.split)
-    if any(array.dtype != np.float64 for array in arrays):
-        return bad
+    if any(array.dtype != np.float64 or type(array) is not np.ndarray for array in arrays):
+        return bad  # comparisons of masked arrays leave entries out
     if not (all(np.all(np.isfinite(array)) for array in arrays) and all(map(math.isfinite, numbers))):
         return bad
     if not (np.all(stage.radius >= 0) and np.all(stage.radius_a >= 0) and stage.spread >= 0):

@@ -81,7 +81,7 @@ def prove_descent(instance: Instance, proposal: Proposal) -> Finding:
 
 
 def _prove(instance: Instance, proposal: Proposal, check: Any) -> Finding:
-    with precision():
+    with precision(), np.errstate(all="ignore"):  # floats are hints and figures here
         quantities = quantities_of(instance)
         failed = failed_levels(up(quantities.residual_norm), proposal)
         if failed:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
+import numpy as np
+
 from proofs_check.certificates.certificate import Certificate, Theorem
 from proofs_check.certificates.geometry import Geometry, geometry_of
 from proofs_check.certificates.instance import Instance
@@ -103,7 +105,8 @@ def certify(instance: Instance, theorem: Theorem, rigour: str, search: Search, p
     prove = prover(rigour, theorem)
     certificate = refused("no search was made")
     for slack in SLACKS:
-        proposal = search(geometry, _with_slack(plan, slack))
+        with np.errstate(all="ignore"):  # the search proves nothing, and what overflows in it is not used
+            proposal = search(geometry, _with_slack(plan, slack))
         if isinstance(proposal, Stuck):
             return certificate if slack > SLACKS[0] else refused(_stuck(proposal, geometry, theorem))
         finding = prove(instance, proposal)

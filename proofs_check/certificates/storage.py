@@ -14,6 +14,8 @@ from proofs_check.certificates.instance import Instance
 from proofs_check.certificates.proposal import Finding, Proposal, Stage
 from proofs_check.verdict import Evidence
 from shallow.setting.archive import read_archive, write_archive
+from shallow.setting.network import Network
+from shallow.setting.problem import Problem
 
 __all__ = ["Stored", "read_stored", "write_stored"]
 
@@ -77,10 +79,7 @@ def read_stored(path: str | Path) -> Stored:
     fields = read_archive(path, kind="certificate", required=("header", *_ARRAYS, *_NUMBERS))
     try:
         header = json.loads(str(fields["header"]))
-        instance = Instance(
-            *(_read_only(fields[name]) for name in _ARRAYS),
-            *(float(fields[name]) for name in _NUMBERS),
-        )
+        instance = _instance(fields)
         schema, fingerprint = header["schema"], header["fingerprint"]
         theorem, evidence = header["theorem"], Evidence[header["evidence"]]
         certified, reason = bool(header["certified"]), str(header["reason"])
@@ -102,6 +101,14 @@ def read_stored(path: str | Path) -> Stored:
         decay = min(stage.decay for stage in proposal.stages)
         finding = Finding(True, decay, np.inf if moved is None else float(moved))
     return Stored(theorem, evidence, instance, proposal, finding, reason)
+
+
+def _instance(fields: dict[str, Any]) -> Instance:
+    """The instance in a file, through the checks that every network, problem and rate passes."""
+    X, y, W, a = (_read_only(fields[name]) for name in _ARRAYS)
+    scale, slope, rate_W, rate_a = (float(fields[name]) for name in _NUMBERS)
+    network, problem = Network(W, a, scale=scale, slope=slope), Problem(X, y)
+    return Instance.of(network, problem, (rate_W, rate_a))
 
 
 def _read_only(value: Any) -> Any:

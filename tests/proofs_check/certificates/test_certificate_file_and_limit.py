@@ -13,6 +13,8 @@ from proofs_check.certificates.limit import singular_ratio, singular_values, sta
 from proofs_check.certificates.numeric import prove_flow
 from shallow.exact.gradient import predict
 from shallow.setting.archive import read_archive, write_archive
+from shallow.setting.network import Network
+from shallow.setting.problem import Problem
 from shallow.training.flow import flow
 
 
@@ -119,3 +121,31 @@ def test_singular_values_carry_an_error_near_rounding(scale: float) -> None:
     values, error = singular_values(U * np.array([3.0, 2.0, 1.0]) * scale)
     assert np.all(np.abs(values - np.array([3.0, 2.0, 1.0]) * scale) <= error)
     assert error <= 1e-11 * scale
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e-100, 1e100, 1e300])
+def test_predictions_at_small_and_large_inputs_are_those_at_one_to_scale(edge: Any, size: float) -> None:
+    """f(c x) = c f(x): an interval that forgets the radii where squares underflow is a false one."""
+    X = np.random.default_rng(1).standard_normal((20, edge.problem.d))
+    with np.errstate(all="raise", under="ignore"):
+        lower, upper = edge.certificate.limit_prediction(X)
+        low, high = edge.certificate.limit_prediction(X * size)
+    np.testing.assert_allclose(low / size, lower, rtol=1e-6)
+    np.testing.assert_allclose(high / size, upper, rtol=1e-6)
+
+
+def test_small_weights_move_and_have_a_norm_where_their_squares_underflow() -> None:
+    """Balls certify numbers whose squares are below every float; what is said of the limit holds for them."""
+    pytest.importorskip("flint")
+    rng = np.random.default_rng(0)
+    X, W, a = rng.standard_normal((3, 3)), rng.standard_normal((8, 3)), rng.standard_normal(8)
+    f = 8**-0.5 * np.maximum(W @ X.T, 0).T @ a
+    large = certify_flow(Network(W, a, scale=8**-0.5), Problem(X, f * (1 + 1e-4)), (1.0, 0.0), "enclosed")
+    small, size = Network(W * 1e-165, a * 1e-10, scale=8**-0.5), 1e100
+    problem = Problem(X * size, f * 1e-75 * (1 + 1e-4))
+    c = certify_flow(small, problem, (1e-180, 0.0), "enclosed")
+    assert large.certified
+    assert c.certified
+    np.testing.assert_allclose(c.travel[0] / 1e-165, large.travel[0], rtol=1e-2)
+    np.testing.assert_allclose(np.array(c.limit_norms[0]) / 1e-165, large.limit_norms[0], rtol=1e-6)
+    np.testing.assert_allclose(c.limit_stable_rank, large.limit_stable_rank, rtol=1e-6)

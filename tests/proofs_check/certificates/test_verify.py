@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from proofs_check import Certificate, certify_descent, certify_flow, verify_certificate
-from proofs_check.certificates import flow, search
+from proofs_check.certificates import enclosed, flow, numeric, search, verified
 from proofs_check.certificates.instance import Instance
+from proofs_check.certificates.proposal import Proposal
 from proofs_check.verdict import Evidence
 
 pytest.importorskip("flint", reason="balls need python-flint (extra `rigour`)")
@@ -194,3 +196,59 @@ def test_a_file_without_a_certificate_says_so(drawn: Draw, tmp_path: Path) -> No
     again = verify_certificate(tmp_path / "c.npz")
     assert not again.certified
     assert "holds no certificate" in again.reason
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, np.inf, -np.inf])
+@pytest.mark.parametrize("frozen", ["rate_W", "rate_a"])
+@pytest.mark.parametrize("rigour", ["verified", "enclosed"])
+def test_a_rate_that_is_no_rate_does_not_pass_for_a_frozen_layer(
+    bad: float, frozen: str, rigour: Any, drawn: Draw, tmp_path: Path
+) -> None:
+    """NaN is not above 0: read as frozen, a file with a right hash would have been proved for no flow."""
+    rates = {"rate_W": (0.0, 1.0), "rate_a": (1.0, 0.0)}[frozen]
+    base = drawn(np.random.default_rng(0), 3, 3, 8, residual=1e-4)
+    certificate = certify_flow(base.network, base.problem, rates, rigour)
+    assert certificate.certified
+    assert certificate.proposal is not None
+    instance = dataclasses.replace(certificate.instance, **{frozen: bad})
+    prove = {"verified": verified, "enclosed": enclosed}[rigour].prove_flow
+    assert not prove(instance, certificate.proposal).proved
+    path = tmp_path / "c.npz"
+    certificate.save(path)
+
+    def change(fields: dict[str, Any], header: dict[str, Any]) -> None:
+        fields[frozen] = np.asarray(bad)
+        header["fingerprint"] = instance.fingerprint()
+
+    with pytest.raises(ValueError, match=f"{frozen} is"):
+        verify_certificate(rewritten(path, change))
+
+
+@pytest.mark.parametrize("prover", [numeric, verified, enclosed])
+def test_masked_radii_are_no_radii(prover: Any, certificate: Certificate) -> None:
+    """Comparisons of masked arrays leave entries out, and ``np.all`` calls what is left true."""
+    proposal = certificate.proposal
+    assert proposal is not None
+    stages = tuple(
+        dataclasses.replace(stage, radius=np.ma.MaskedArray(stage.radius * 1e-6, mask=True))
+        for stage in proposal.stages
+    )
+    found = prover.prove_flow(certificate.instance, Proposal(proposal.start, stages))
+    assert not found.proved
+    assert found.inequality == "numbers"
+
+
+@pytest.mark.parametrize("name", ["X", "y", "W", "a"])
+def test_arrays_of_another_shape_are_refused(name: str, file: Path) -> None:
+    original = file.read_bytes()
+    for shaped in (lambda v: v[:1], lambda v: v[..., None, None], lambda v: np.concatenate([v, v])):
+        file.write_bytes(original)
+
+        def change(fields: dict[str, Any], header: dict[str, Any], shaped: Any = shaped) -> None:
+            fields[name] = shaped(fields[name])
+            arrays = [np.ascontiguousarray(fields[key]) for key in ("X", "y", "W", "a")]
+            numbers = [float(fields[key]) for key in ("scale", "slope", "rate_W", "rate_a")]
+            header["fingerprint"] = Instance(*arrays, *numbers).fingerprint()
+
+        with pytest.raises(ValueError, match=r"no certificate this version can read|was changed"):
+            verify_certificate(rewritten(file, change))
