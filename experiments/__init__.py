@@ -8,6 +8,9 @@ from types import MappingProxyType
 __all__ = ["EXPERIMENTS"]
 
 EXPERIMENTS: Mapping[str, str] = MappingProxyType(
-    {"convergence": "loss against steps with the bounds that apply, over widths and initialisation scales"}
+    {
+        "convergence": "loss against steps with the bounds that apply, over widths and initialisation scales",
+        "width_law": "the width at which half of the trainings converge, over n and d varied independently",
+    }
 )
 """Name -> one line; the module of that name below this package has ``make``, ``check`` and ``draw``."""
