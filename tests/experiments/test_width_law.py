@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -44,13 +45,17 @@ def test_figure_and_numbers_are_written(tmp_path: Path) -> None:
     assert len(written[2].read_text().splitlines()) == 1 + 3 * 2
 
 
-def test_a_pair_is_recomputed_as_committed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(width_law, "_CHECKED", ((16, 16),))
+def test_changed_data_are_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(width_law, "_pair", lambda n, d: [run for run in RUNS if (run.n, run.d) == (n, d)])
     assert width_law.check() == []
     spoiled = tmp_path / "width_law.csv"
     rows = width_law.DATA.read_text().splitlines()
     spoiled.write_text("\n".join(row for row in rows if not row.startswith("16,16,4,")) + "\n")
     assert width_law.check(spoiled) == ["n = 16, d = 16: 20 runs are not in width_law.csv"]
+    spoiled.write_text("\n".join(re.sub(r"^(32,8,.*,).*", r"\g<1>0.5", row) for row in rows) + "\n")
+    (line,) = width_law.check(spoiled)
+    assert line.startswith("n = 32, d = 8: ")
+    assert line.endswith(" of 120 runs ended otherwise")
 
 
 @pytest.mark.slow
