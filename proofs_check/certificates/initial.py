@@ -267,23 +267,37 @@ INITIAL: Mapping[str, Callable[[_Start], InitialCertificate]] = MappingProxyType
 """The criteria by name; CERT-B-GD reads the rates as step sizes, the others are for the flow."""
 
 
-def lmin_probability(lambda0: float, spectral: float, n: int, m: int, share: float = 0.5) -> float:
+def lmin_probability(
+    lambda0: float, spectral: float, n: int, m: int, share: float = 0.5, slope: float = 0.0
+) -> float:
     """LMIN-1: bounds P(lambda_min(H_W) <= (1 - share) lambda0) for a_k = +-1, scale 1/sqrt(m), rate_W = 1.
 
-    H_W(0) is the mean of m independent matrices between 0 and ||X||^2 I with mean H_inf, lambda0 its smallest
-    eigenvalue: Tropp's lower tail gives n exp(-share^2 m lambda0/(2 ||X||^2)).
+    H_W(0) is the mean of m independent matrices between 0 and L^2 ||X||^2 I, L = max(1, |slope|), with mean
+    H_inf, lambda0 its smallest eigenvalue: the lower tail is n exp(-share^2 m lambda0/(2 L^2 ||X||^2)).
     """
     if not (0 < share <= 1 and lambda0 >= 0 and spectral > 0):
         raise ValueError(
             f"share {share} in (0, 1], lambda0 {lambda0} >= 0 and ||X|| {spectral} > 0 are needed"
         )
-    return min(1.0, n * math.exp(-(share**2) * m * lambda0 / (2 * spectral**2)))
+    largest = (_gate_bound(slope) * spectral) ** 2
+    return min(1.0, n * math.exp(-(share**2) * m * lambda0 / (2 * largest)))
 
 
-def lmin_width(lambda0: float, spectral: float, n: int, delta: float, share: float = 0.5) -> float:
-    """The m from which :func:`lmin_probability` is at most delta: 2 ||X||^2 ln(n/delta)/(share^2 lambda0)."""
-    if not (0 < delta < 1 and 0 < share <= 1 and lambda0 > 0):
+def lmin_width(
+    lambda0: float, spectral: float, n: int, delta: float, share: float = 0.5, slope: float = 0.0
+) -> float:
+    """The m from which :func:`lmin_probability` is at most delta: 2 L^2 ||X||^2 ln(n/delta)/(share^2
+    lambda0)."""
+    if not (0 < delta < 1 and 0 < share <= 1 and lambda0 > 0 and spectral > 0):
         raise ValueError(
-            f"delta {delta} in (0, 1), share {share} in (0, 1] and lambda0 {lambda0} > 0 are needed"
+            f"delta {delta} in (0, 1), share {share} in (0, 1], lambda0 {lambda0} > 0 "
+            f"and ||X|| {spectral} > 0 are needed"
         )
-    return max(2 * spectral**2 * math.log(n / delta) / (share**2 * lambda0), 0.0)
+    largest = (_gate_bound(slope) * spectral) ** 2
+    return max(2 * largest * math.log(n / delta) / (share**2 * lambda0), 0.0)
+
+
+def _gate_bound(slope: float) -> float:
+    if not math.isfinite(slope):
+        raise ValueError(f"slope is {slope}; it must be a finite number")
+    return max(1.0, abs(slope))

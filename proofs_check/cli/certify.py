@@ -44,8 +44,10 @@ def certify_command(
         W and a (NPZ), and scale and slope where they are not 1 and 0.
     rows
         Take the rows of X raw, or scaled to unit norm.
-    rate_W, rate_a
-        Rates of the two layers; 0 freezes one. With --descent they are the step sizes.
+    rate_W
+        Rate of the first layer; 0 freezes it. With --descent, its step size.
+    rate_a
+        The same of the second layer.
     descent
         Gradient descent with these steps instead of the gradient flow.
     rigour

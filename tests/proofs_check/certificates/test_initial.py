@@ -110,6 +110,29 @@ def test_lmin_width_is_where_its_probability_reaches_delta() -> None:
     assert lmin_probability(0.3, 2.0, 20, math.floor(width) - 1) > 0.1
     with pytest.raises(ValueError, match="delta"):
         lmin_width(0.3, 2.0, 20, 1.0)
+    with pytest.raises(ValueError, match="slope"):
+        lmin_width(0.3, 2.0, 20, 0.1, slope=math.nan)
+
+
+def test_steep_slopes_make_the_summands_of_lmin_larger() -> None:
+    """D K D reaches L^2 ||X||^2: with slope 3 and one sample the tail n e^(-...) needs the 9."""
+    assert lmin_probability(0.3, 2.0, 20, 500, slope=-0.9) == lmin_probability(0.3, 2.0, 20, 500)
+    assert lmin_probability(0.3, 2.0, 20, 4500, slope=-3.0) == pytest.approx(
+        lmin_probability(0.3, 2.0, 20, 500)
+    )
+    assert lmin_width(0.3, 2.0, 20, 0.1, slope=3.0) == pytest.approx(9 * lmin_width(0.3, 2.0, 20, 0.1))
+
+
+def test_the_tail_of_lmin_is_above_the_frequency_for_steep_slopes() -> None:
+    """One input x = 1, gates 1 or 3 with equal chances: the mean of m gates squared, lambda0 = 5."""
+    m, share, rng = 20, 0.5, np.random.default_rng(0)
+    means = np.mean(np.where(rng.random((20000, m)) < 0.5, 1.0, 9.0), axis=1)
+    frequency = np.mean(means <= (1 - share) * 5.0)
+    assert frequency <= lmin_probability(5.0, 1.0, 1, m, share, slope=3.0)
+    assert frequency > lmin_probability(5.0, 1.0, 1, m, share, slope=1.0)
+
+
+def test_the_kernel_of_a_wide_network_of_signs_is_positive() -> None:
     rng = np.random.default_rng(0)
     problem = Problem(rng.standard_normal((8, 10)), np.ones(8))
     network = ntk_signs().draw(2000, problem, Streams(0))
