@@ -11,6 +11,7 @@ EXPERIMENTS: Mapping[str, str] = MappingProxyType(
     {
         "convergence": "loss against steps with the bounds that apply, over widths and initialisation scales",
         "width_law": "the width at which half of the trainings converge, over n and d varied independently",
+        "certified_phase_diagram": "how far proof reaches over width, label scale, rates and on real data",
     }
 )
 """Name -> one line; the module of that name below this package has ``make``, ``check`` and ``draw``."""

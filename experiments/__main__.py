@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _listing() -> str:
-    return "experiments:\n" + "\n".join(f"  {name:<14}{line}" for name, line in EXPERIMENTS.items())
+    width = max(map(len, EXPERIMENTS)) + 2
+    return "experiments:\n" + "\n".join(f"  {name:<{width}}{line}" for name, line in EXPERIMENTS.items())
 
 
 def _unknown(name: str | None) -> str:

@@ -29,7 +29,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "later": "proved from a later step on by F1",
         "converged": "converged without proof",
         "stationary": "stationary",
-        "undecided": "undecided: out of steps",
+        "undecided": "undecided: out of steps, no proof",
         "diverged": "diverged",
     }
 )

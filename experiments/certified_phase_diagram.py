@@ -6,7 +6,7 @@ the start by Theorem F1; proved by Theorem F1 from a later step on; converged wi
 undecided; diverged. Proofs speak of the flow from the weights of that step; F1's are VERIFIED. REGIME is
 E = sup_t ||f_t - f_tangent,t||/||r_0|| of the same run.
 
-Making the data takes some ten minutes of one core; ``check`` recomputes every seventh cell for two seeds.
+Making the data takes ten minutes or so of one core; ``check`` recomputes every seventh cell for two seeds.
 """
 
 from __future__ import annotations
