@@ -39,9 +39,9 @@ def _mutants() -> Sequence[Mutant]:
     return [
         Mutant(
             "gamma^-3 dropped from the hypothesis",
-            "at gamma = 0.02 and rho_perp = 3 overlaps exceed what the leak leaves: gates change sign",
+            "at gamma = 0.005 and rho_perp = 3 overlaps exceed what the leak leaves: gates change sign",
             variant("ratio-3", hypotheses=lambda case: near_orthogonality(case, power=0.0)),
-            MarginParameters(gamma=0.02, ratio=3.01, m1=16, m2=16),
+            MarginParameters(gamma=0.005, ratio=3.01, m1=16, m2=16),
         ),
         Mutant(
             "R_max for R_min in the upper window",

@@ -39,6 +39,13 @@ def test_every_mutant_is_refuted(key: str) -> None:
     assert [item.name for item in found if not item.refuted] == []
 
 
+@pytest.mark.parametrize("seed", range(1, 12))
+def test_the_kkt_mutants_are_refuted_whatever_the_seed(seed: int) -> None:
+    found = check_mutants(THEOREMS["frei2022/kkt"], seed=seed)
+    assert [item.name for item in found if not item.refuted] == []
+    assert len(found) == 3
+
+
 @settings(max_examples=25)
 @given(
     n=st.integers(1, 12),
