@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shallow.cli.shell import document
+from shallow.cli.shell import document, refuse_laws_beside_data
 
 __all__ = ["ntk"]
 
@@ -55,6 +55,7 @@ def ntk(
     from shallow.setting.data import find_duplicates
     from shallow.setting.streams import Streams
 
+    refuse_laws_beside_data(data, ntk, {"n": n, "d": d, "inputs": inputs})
     model = read_run({"seed": seed, "problem": {"n": n, "d": d, "inputs": inputs, "data": data}})
     problem = problem_of(model.problem, Streams(seed))
     H = ntk_gram(problem.X, layer=layer, slope=slope, bias=bias)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from shallow.cli.shell import document
+from shallow.cli.shell import document, refuse_laws_beside_data
 
 __all__ = ["train"]
 
@@ -65,6 +65,8 @@ def train(
     from shallow.configuration.model import read_run
 
     _require_new(out)
+    drawn = {"n": n, "d": d, "inputs": inputs, "labels": labels, "label-scale": label_scale}
+    refuse_laws_beside_data(data, train, drawn)
     rates = {"rate_W": rate_W, "rate_a": rate_a}
     model = read_run(
         {

@@ -35,7 +35,8 @@ def read_problem(path: str | Path) -> Problem:
     """
     source = Path(path)
     if not source.is_file():
-        raise FileNotFoundError(f"{source}: no such file")
+        what = "is a folder; name a file" if source.is_dir() else "no such file"
+        raise FileNotFoundError(f"{source}: {what}")
     suffix = source.suffix.lower()
     if suffix == ".csv":
         return _read_csv(source)
@@ -59,7 +60,10 @@ def _read_csv(source: Path) -> Problem:
     width = len(rows[0][1])
     names = header or [str(j + 1) for j in range(width)]
     if width < 2:
-        raise ValueError(f"{source} has one column; it needs at least one input and the label")
+        raise ValueError(
+            f"{source} has one column; it needs at least one input and the label, "
+            "separated by a comma, a semicolon or a tab"
+        )
     label = _label_column(source, header, width)
     table = np.empty((len(body), width))
     for i, (line, cells) in enumerate(body):

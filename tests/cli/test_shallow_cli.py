@@ -67,6 +67,7 @@ def test_a_rate_of_a_billion_diverges_and_says_when(capsys: pytest.CaptureFixtur
         (["--out", "run.txt"], ".npz"),
         (["--method", "telepathy"], "telepathy"),
         (["--stepz", "3"], "steps"),
+        (["--data", "my.npz", "--n", "4"], "--n 4 says how to draw data, and --data my.npz gives them"),
     ],
 )
 def test_a_mistake_gets_one_message_and_exit_code_2(
@@ -83,6 +84,20 @@ def test_a_mistake_gets_one_message_and_exit_code_2(
     assert message in captured.err
     assert "Traceback" not in captured.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_too_large_for_the_memory_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def greedy(*args: object, **options: object) -> None:
+        raise MemoryError("Unable to allocate 26.8 GiB")
+
+    monkeypatch.setattr("shallow.exact.ntk.ntk_gram", greedy)
+    assert main(["ntk", "--n", "3"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "more memory than there is; take fewer rows" in captured.err
+    assert "Traceback" not in captured.err
 
 
 def test_ntk_reports_the_spectrum_of_the_users_data(

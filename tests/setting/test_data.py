@@ -70,6 +70,7 @@ def test_numbers_written_in_full_come_back_bit_for_bit(
         ("\n \n# only a remark\n", "is empty"),
         ("u,v,y\n", "header and no row"),
         ("1\n2\n", "one column"),
+        ("1 2 3\n4 5 6\n", "separated by a comma"),
         ("1,2,3\n4,5\n", "line 2: 2 cells, but line 1 has 3"),
         ("u,v,y\n1,2,3\n\n1,two,3\n", "line 4, column v holds 'two'"),
         ("1,2,3\n1,,3\n", "line 2, column 2 is empty"),
@@ -123,6 +124,8 @@ def test_a_bad_npz_is_refused_with_its_name(tmp_path: Path, fields: dict[str, ob
 
 
 def test_files_that_are_something_else_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is a folder"):
+        read_problem(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such file"):
         read_problem(tmp_path / "absent.csv")
     with pytest.raises(ValueError, match=r"give a \.csv or an \.npz file"):
