@@ -93,7 +93,6 @@ def _summary(name: str, trials: Sequence[Trial]) -> ClaimSummary:
 
 
 def refused(job: Job, why: str) -> Result:
-    """The result for a statement that takes no data."""
-    reason = f"it takes no data: {why}"
-    decision = Decision(Verdict.NOT_APPLICABLE, Verdict.NOT_APPLICABLE, reason, False, (), 0, 0)
+    """The result for a statement that does not take these data, and why."""
+    decision = Decision(Verdict.NOT_APPLICABLE, Verdict.NOT_APPLICABLE, why, False, (), 0, 0)
     return dataclasses.replace(compose(job, (), decision), regime=Regime.NO_RUN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,11 +13,19 @@ from proofs_check.statement import Statement
 from shallow.setting.problem import Problem
 from shallow.setting.streams import Streams
 
-__all__ = ["Prepared", "describe_duplicates", "prepare", "refusal"]
+__all__ = ["Prepared", "describe_duplicates", "looks", "prepare", "refusal", "too_large"]
 
 Prepared = tuple[Problem, Any]
 
 _SHOWN = 8
+_RUN_WORK = 10**10
+"""Multiply-adds of one run on a user's data; a run that needs more is a short one."""
+_STEP_WORK = 5 * 10**9
+"""Multiply-adds of one step in every trial; data that needs more is refused with a word on what to change."""
+_WEIGHTS = 5 * 10**6
+"""Entries of W in a trained network; a flow keeps some 160 copies of them."""
+_LOOK_WORK = 2 * 10**8
+"""Multiply-adds of one step in the trials that only look past failed hypotheses."""
 
 
 def refusal(statement: Statement) -> str:
@@ -48,7 +57,51 @@ def prepare(
         raise ValueError(
             f"{statement.key}: accepts_data is {statement.accepts_data!r}; use yes, subsampled or no: why"
         )
-    return problem, fit_to_data(statement, parameters, problem, changes)
+    return problem, _within_budget(fit_to_data(statement, parameters, problem, changes), problem, changes)
+
+
+def _step_work(parameters: Any, problem: Problem) -> int:
+    """Multiply-adds of one step: n d m for the network, and n^3/10 for the spectrum of a kernel."""
+    n, d, m = problem.n, problem.d, getattr(parameters, "m", 1)
+    return n * d * (m if isinstance(m, int) else 1) + n**3 // 10
+
+
+def _within_budget(parameters: Any, problem: Problem, changes: Mapping[str, Any] | None) -> Any:
+    """``parameters`` with at most as many steps as _RUN_WORK pays for, unless they were asked for."""
+    most = getattr(parameters, "max_steps", None)
+    if not isinstance(most, int) or "max_steps" in (changes or {}):
+        return parameters
+    return dataclasses.replace(
+        parameters, max_steps=min(most, 1 + _RUN_WORK // _step_work(parameters, problem))
+    )
+
+
+def looks(parameters: Any, problem: Problem, most: int) -> int:
+    """How many trials, of at most ``most``, may look at a conclusion whose hypotheses failed; at least 1."""
+    return max(1, min(most, _LOOK_WORK // _step_work(parameters, problem)))
+
+
+def too_large(parameters: Any, problem: Problem, trials: int, changes: Mapping[str, Any] | None) -> str:
+    """Why a check on these data would take too long, in one line; empty when it would not.
+
+    A width or a number of trials that was asked for is never refused.
+    """
+    work = trials * _step_work(parameters, problem)
+    if "m" in (changes or {}):
+        return ""
+    if hasattr(parameters, "max_steps") and getattr(parameters, "m", 0) * problem.d > _WEIGHTS:
+        return (
+            f"its network has m d = {parameters.m} x {problem.d} weights on these data, over {_WEIGHTS:.0e}; "
+            "take fewer columns, or ask for it with --set m=..."
+        )
+    if work <= _STEP_WORK:
+        return ""
+    width = f", m = {parameters.m}" if hasattr(parameters, "m") else ""
+    smaller = "take fewer rows, or ask for it with --set m=..." if width else "take fewer rows"
+    return (
+        f"one step at n = {problem.n}, d = {problem.d}{width} in {trials} trials takes {work:.1e} "
+        f"multiply-adds, over {_STEP_WORK:.0e}; {smaller}"
+    )
 
 
 def describe_duplicates(problem: Problem) -> tuple[str, ...]:

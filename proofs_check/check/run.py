@@ -70,6 +70,8 @@ def check(
         data becomes a NOT_APPLICABLE verdict; on its own instances it propagates.
     """
     started = time.perf_counter()
+    if not isinstance(statement, Statement):
+        raise TypeError(f"the statement is {statement!r}; give a Statement, such as THEOREMS[KEY]")
     if trials is not None and trials < 1:
         raise ValueError(f"trials is {trials}; at least one is needed")
     chosen = choose(statement, size, parameters, set)
@@ -78,10 +80,11 @@ def check(
     if problem is not None:
         duplicates = own_data.describe_duplicates(problem)
         if own_data.refusal(statement):
-            result = refused(job, own_data.refusal(statement))
-            return dataclasses.replace(result, data=problem.name, duplicates=duplicates)
+            return _refused(job, f"it takes no data: {own_data.refusal(statement)}", problem, duplicates)
         problem, chosen = own_data.prepare(statement, problem, chosen, set, seed)
         job = dataclasses.replace(job, problem=problem, parameters=chosen)
+        if trials is None and (why := own_data.too_large(chosen, problem, job.count, set)):
+            return _refused(job, why, problem, duplicates)
     found = run_job(job)
     scaling = statement.law is not None
     decision = combine(found, delta=_delta(statement, size), assume=assume, scaling=scaling)
@@ -95,6 +98,10 @@ def check(
         replay=_replay_text(job, set, preset=parameters is None),
         seconds=time.perf_counter() - started,
     )
+
+
+def _refused(job: Job, why: str, problem: Problem, duplicates: tuple[str, ...]) -> Result:
+    return dataclasses.replace(refused(job, why), data=problem.name, duplicates=duplicates)
 
 
 def check_trial(
@@ -127,6 +134,8 @@ def check_sweep(
 
     ``options`` go to :func:`check`; the results come in the order of ``values``.
     """
+    if len(values) == 0:
+        raise ValueError(f"no value of {field} to check at; give at least one")
     fixed = dict(options.pop("set", None) or {})
     choose(statement, options.get("size", "quick"), options.get("parameters"), {**fixed, field: values[0]})
     grid = [_SweepCell(statement, {**fixed, field: value}, dict(options)) for value in values]

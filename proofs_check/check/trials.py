@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from proofs_check.check import data as own_data
 from proofs_check.check.combine import worst_hypotheses
 from proofs_check.check.draw import (
     EVERYTHING,
@@ -90,7 +91,11 @@ def _run_trials(job: Job) -> list[Trial]:
     """
     cells = [job.cell(job.parameters, t) for t in range(job.count)]
     settled = job.trials is None and len(cells) > LOOK and all(barred_before(c, job.assume) for c in cells)
-    return _execute(job, cells[:LOOK] if settled else cells, run_trial)
+    return _execute(job, cells[: _looks(job)] if settled else cells, run_trial)
+
+
+def _looks(job: Job) -> int:
+    return LOOK if job.problem is None else own_data.looks(job.parameters, job.problem, LOOK)
 
 
 def _run_law(job: Job) -> Trial:

@@ -26,6 +26,7 @@ QUANTITIES = (
 )
 SECOND = "sigma_2/sigma_1"  # the row after those; the theorem says nothing of it
 _STEPS_AT_MOST = 2_000_000
+_WORK_AT_MOST = 10**10  # multiply-adds of a run: the presets need a third of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,14 @@ class Moments:
     run: Any
 
 
-def steps_to(decades: float, multipliers: Any, step: float) -> int:
+def steps_to(decades: float, multipliers: Any, step: float, weights: int) -> int:
     """Steps after which log10(1/L) has passed ``decades``.
 
     Along the limit direction the smallest margin grows by step/sum(multipliers) a step, and faster before.
+    ``weights`` are those of the first layer; one step multiplies each with every sample.
     """
     steps = math.ceil(1.02 * decades * math.log(10.0) * float(np.sum(multipliers)) / step) + 50
-    if steps > _STEPS_AT_MOST:
+    if steps > min(_STEPS_AT_MOST, _WORK_AT_MOST / (weights * len(multipliers))):
         raise ValueError(
             f"loss 1e-{decades:g} takes about {steps} steps on these data; ask for fewer decades"
         )

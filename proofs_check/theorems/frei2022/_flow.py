@@ -68,7 +68,7 @@ def evidence(case: Instance) -> tuple[Moments, Moments] | None:
     solution = two_neurons(X, y, case.data.gamma, case.data.m1, case.data.m2)
     if solution is None:
         return None
-    last = steps_to(case.decades, solution.multipliers, case.step)
+    last = steps_to(case.decades, solution.multipliers, case.step, np.size(case.start.W))
     steps = np.unique(np.ceil(np.geomspace(last / 16.0, last, 25)).astype(int))
     whole = descend(case.data, case.start, solution, step=case.step, steps=steps.tolist())
     half = descend(case.data, case.start, solution, step=case.step / 2.0, steps=(2 * steps).tolist())

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from proofs_check.statement import Hypothesis
-from proofs_check.theorems.frei2022._margin import TwoNeurons, linear_margin, signs_of, two_neurons
+from proofs_check.theorems.frei2022._margin import (
+    TwoNeurons,
+    linear_margin,
+    require_nonzero_rows,
+    signs_of,
+    two_neurons,
+)
 from shallow.setting.inputs import NearOrthogonal, Orthonormal, orthogonality_ratio
 from shallow.setting.labels import RandomSigns
 from shallow.setting.problem import Problem
@@ -83,6 +89,7 @@ def instance(p: MarginParameters, streams: Streams, problem: Problem | None) -> 
         X = X * np.linspace(1.0, p.norm_ratio, p.n)[:, None]
         problem = Problem(X, RandomSigns().draw(X, streams), name="near-orthogonal")
     signs_of(problem.y, "the margin problem")
+    require_nonzero_rows(problem.X, "the margin problem")
     norms = np.linalg.norm(problem.X, axis=1)
     points = streams.generator("test points", d=problem.d).standard_normal((p.test_points, problem.d))
     return MarginInstance(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proofs_check.theorems.frei2022._margin import signs_of
+from proofs_check.theorems.frei2022._margin import require_nonzero_rows, signs_of
 from shallow.setting.inputs import NearOrthogonal
 from shallow.setting.labels import RandomSigns
 from shallow.setting.network import Network
@@ -63,6 +63,7 @@ def instance(p: Parameters, streams: Streams, problem: Problem | None) -> Instan
         X = NearOrthogonal(p.ratio).draw(p.n, p.d, streams)
         problem = Problem(X, RandomSigns().draw(X, streams), name="near-orthogonal")
     signs_of(problem.y, "the loss-ratio lemma")
+    require_nonzero_rows(problem.X, "the loss-ratio lemma")
     W = p.omega * streams.generator("W", d=problem.d).standard_normal((p.m, problem.d))
     a = np.where(streams.generator("a", law="signs").random(p.m) < 0.5, -1.0, 1.0)
     start = Network(W, a, scale=1.0 / math.sqrt(p.m), slope=p.gamma, smoothing=1.0 / p.H)

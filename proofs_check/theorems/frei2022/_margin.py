@@ -23,6 +23,13 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 _EPS = float(np.finfo(np.float64).eps)
 
 
+def require_nonzero_rows(X: Any, statement: str) -> None:
+    """ValueError when a row is 0: without a bias every network is 0 there, whatever its label."""
+    zero = np.flatnonzero(~np.any(np.asarray(X) != 0.0, axis=1))
+    if zero.size:
+        raise ValueError(f"{statement} needs inputs other than 0; row {zero[0]} (counted from 0) is 0")
+
+
 def signs_of(y: Any, statement: str) -> Vector:
     """The labels as float64 signs; ValueError when one is neither -1 nor +1."""
     labels = np.asarray(y, dtype=np.float64)

@@ -52,9 +52,11 @@ def test_data_with_conflicting_labels_have_no_limit_to_train_to() -> None:
 
 
 def test_the_number_of_steps_follows_the_multipliers_and_has_a_ceiling() -> None:
-    assert steps_to(100.0, [1.0, 1.0], 1.0) == math.ceil(1.02 * 100 * math.log(10) * 2) + 50
+    assert steps_to(100.0, [1.0, 1.0], 1.0, 64) == math.ceil(1.02 * 100 * math.log(10) * 2) + 50
     with pytest.raises(ValueError, match="fewer decades"):
-        steps_to(100.0, [1e6], 1.0)
+        steps_to(100.0, [1e6], 1.0, 64)
+    with pytest.raises(ValueError, match="fewer decades"):
+        steps_to(100.0, [1.0, 1.0], 1.0, 10**8)
 
 
 def test_a_start_too_large_for_the_horizon_decides_nothing() -> None:
