@@ -13,7 +13,7 @@ from experiments._certified_runs import KINDS, Cell, Run
 from shallow.figures.look import new_figure, save_pdf, style
 from shallow.figures.tables import write_csv
 
-__all__ = ["REGIMES", "by_cell", "by_regime", "draw_runs"]
+__all__ = ["REGIMES", "by_cell", "by_regime", "distinct", "draw_runs"]
 
 REGIMES: Mapping[str, tuple[float, float]] = {
     "LAZY": (0.0, 0.1),
@@ -45,6 +45,16 @@ def by_cell(runs: Sequence[Run]) -> dict[Cell, list[Run]]:
     return found
 
 
+def distinct(runs: Sequence[Run]) -> list[Run]:
+    """The runs without those that two panels show (rates 1 : 1 at the width of the panel over rates)."""
+    found: dict[tuple[Any, ...], Run] = {}
+    for run in runs:
+        cell = run.cell
+        place = "sphere" if cell.panel in ("widths", "rates") else cell.panel
+        found.setdefault((place, cell.m, cell.label_scale, cell.rate_W, cell.rate_a, run.seed), run)
+    return list(found.values())
+
+
 def by_regime(runs: Sequence[Run]) -> list[tuple[str, int, dict[str, int], float]]:
     """For each regime: its name, its runs, how many are of each kind, the median residual of F1's firing."""
     rows = []
@@ -74,7 +84,7 @@ def draw_runs(runs: Sequence[Run], directory: Path) -> list[Path]:
             axes[row, 0].set_title(f"share of {_seeds(cells)} runs, {title}")
             axes[row, 1].set_title("median $\\|r\\|/\\|r_0\\|$ where F1 first proves convergence")
         _draw_data(axes[2, 0], cells)
-        _draw_table(axes[2, 1], by_regime(runs))
+        _draw_table(axes[2, 1], by_regime(distinct(runs)))
         _legend(figure)
         save_pdf(figure, pdf)
         figure.savefig(pdf.with_suffix(".png"), dpi=160, metadata={"Software": None})
@@ -203,7 +213,7 @@ def _draw_data(axes: Any, cells: Mapping[Cell, Sequence[Run]]) -> None:
 
 def _draw_table(axes: Any, rows: Sequence[tuple[str, int, dict[str, int], float]]) -> None:
     axes.axis("off")
-    axes.set_title("all runs of this figure, by regime")
+    axes.set_title(f"all {sum(total for _, total, _, _ in rows)} runs of this figure, by regime")
     heads = ["", *(f"{name}\n{sign}" for (name, *_), sign in zip(rows, ("$E<0.1$", "", "$E>0.5$")))]
     lines = [["runs", *(str(total) for _, total, _, _ in rows)]]
     lines += [[_brief(kind), *(str(counts[kind]) for _, _, counts, _ in rows)] for kind in KINDS]
