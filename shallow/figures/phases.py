@@ -142,7 +142,7 @@ def phase_cells(
 
 
 def half_contour(cells: PhaseDiagram, *, degree: int = 2, points: int = 200) -> Matrix:
-    """The line where the fitted probability is 1/2, as points (x, y) inside the grid.
+    """The line where the fitted probability is 1/2, as points (x, y) in the cells that are not grey.
 
     logit p is a polynomial of degree 1 or 2 in log x and log y, fitted by maximum likelihood to the cells
     that are not grey, with a weak prior on its steepness so that cleanly separated cells have a maximum.
@@ -168,7 +168,10 @@ def half_contour(cells: PhaseDiagram, *, degree: int = 2, points: int = 200) -> 
     lines = [_crossings(beta, degree, t, fine, along) for along in (0, 1) for t in fine]
     found = np.array([point for line in lines for point in line]).reshape(-1, 2)
     found = found[np.argsort(found[:, 0], kind="stable")]
-    return np.column_stack([_back(cells.x, found[:, 0]), _back(cells.y, found[:, 1])])
+    contour = np.column_stack([_back(cells.x, found[:, 0]), _back(cells.y, found[:, 1])])
+    return np.asarray(
+        contour[~cells.grey[_nearest(cells.y, contour[:, 1]), _nearest(cells.x, contour[:, 0])]]
+    )
 
 
 def phase_diagram(
@@ -230,7 +233,8 @@ def draw_phases(axes: Any, cells: PhaseDiagram) -> Any:
     """Draw the cells, the hatching and the contour on ``axes``; the image, for a colour bar."""
     edges_x, edges_y = _edges(cells.x), _edges(cells.y)
     axes.set(xscale="log", yscale="log")
-    axes.set_facecolor("0.7")
+    blank = np.ma.masked_equal(np.where(cells.grey, 0.7, 0.0), 0.0)
+    axes.pcolormesh(edges_x, edges_y, blank, cmap="gray", vmin=0.0, vmax=1.0)
     shown = np.ma.masked_invalid(cells.probability)
     image = axes.pcolormesh(edges_x, edges_y, shown, cmap="cividis", vmin=0.0, vmax=1.0, rasterized=False)
     for row, column in zip(*np.nonzero(cells.hatched)):
@@ -290,6 +294,11 @@ def _unit(values: Matrix) -> Matrix:
     logs = np.log(values)
     spread = logs[-1] - logs[0]
     return np.asarray((logs - logs[0]) / spread if spread > 0 else np.zeros_like(logs))
+
+
+def _nearest(values: Matrix, points: Matrix) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """For each point the cell of a logarithmic axis that it lies in."""
+    return np.asarray(np.searchsorted(_edges(values)[1:-1], points))
 
 
 def _back(values: Matrix, unit: Matrix) -> Matrix:

@@ -73,6 +73,16 @@ def test_cells_that_ran_out_of_budget_are_grey_and_say_nothing() -> None:
     assert not (cells.hatched & cells.grey).any()
 
 
+def test_no_contour_is_drawn_through_cells_that_say_nothing() -> None:
+    cells = phase_cells(columns(20, spoiled=0.1))
+    contour = half_contour(cells)
+    assert len(contour) > 0
+    for x, y in contour:
+        row = int(np.argmin(np.abs(np.log(cells.y / y))))
+        column = int(np.argmin(np.abs(np.log(cells.x / x))))
+        assert not cells.grey[row, column]
+
+
 def test_probability_leaves_out_what_ran_out_of_budget() -> None:
     data = {
         "m": [10.0] * 20,
