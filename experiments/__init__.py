@@ -10,7 +10,7 @@ __all__ = ["EXPERIMENTS"]
 EXPERIMENTS: Mapping[str, str] = MappingProxyType(
     {
         "convergence": "loss against steps with the bounds that apply, over widths and initialisation scales",
-        "ntk_vs_beyond": "outcome over (m, tau) at three rate ratios, the tangent model's reach and the laws'",
+        "ntk_vs_beyond": "outcome over (m, tau) at three rate ratios, and where laws say it must converge",
         "width_law": "the width at which half of the trainings converge, over n and d varied independently",
         "certified_phase_diagram": "how far proof reaches over width, label scale, rates and on real data",
     }
