@@ -1,7 +1,7 @@
 """Where does the certificate of the flow first fire? Residual norms over a table, and the cost in n and m.
 
     python -m benchmarks.certificate_firing [--rigour numeric|verified] [--stages 10] [ROW ...]
-    python -m benchmarks.certificate_firing --cost
+    python -m benchmarks.certificate_firing --cost docs/certificate_cost.png
 
 Each row trains one network by gradient descent (step 0.8/lambda_max(H), refreshed every 20 steps, seed 0),
 keeps the weights at every 5 % of residual, and finds the largest certified residual by bisection over them.
@@ -121,26 +121,47 @@ def firing(names: list[str], rigour: str, stages: int) -> None:
         print(line, flush=True)
 
 
-def cost(rigour: str) -> None:
-    """Seconds of search and proof near zero loss, against m and against n."""
-    for n, d, m in (
-        (50, 20, 250),
-        (50, 20, 500),
-        (50, 20, 1000),
-        (25, 20, 500),
-        (100, 20, 500),
-        (200, 20, 500),
-    ):
-        row = Row(m, 1, "ntk", (1, 1), 1.0, n, d)
-        problem, network = draw(row)
-        *_, (_, late) = trajectory(row, problem, network, 3000)
-        began = time.perf_counter()
-        c = certify_flow(late, problem, row.rates, rigour)  # type: ignore[arg-type]
-        seconds = time.perf_counter() - began
-        print(
-            f"n={n} d={d} m={m}: {seconds:.2f} s, certified {c.certified} at {c.residual_norm:.3g}",
-            flush=True,
-        )
+SIZES = {
+    "m (n = 50)": [(50, 125), (50, 250), (50, 500), (50, 1000), (50, 2000)],
+    "n (m = 500)": [(12, 500), (25, 500), (50, 500), (100, 500), (200, 500)],
+}
+"""Sizes (n, m) at d = 20, by what grows."""
+
+
+def seconds(n: int, m: int, rigour: Any) -> float:
+    """CPU seconds of search and proof near zero loss, both layers trained at one rate."""
+    rng = np.random.default_rng(0)
+    problem, network = draw(Row(m, 1, "ntk", (1, 1), 1.0, n, 20))
+    noise = rng.standard_normal(n)
+    f = np.maximum(problem.X @ network.W.T, 0) @ network.a
+    near = Problem(problem.X, f + 1e-3 * noise / np.linalg.norm(noise))
+    began = time.process_time()
+    certificate = certify_flow(network, near, (1, 1), rigour)
+    spent = time.process_time() - began
+    print(f"n={n} d=20 m={m} {rigour}: {spent:.2f} s of CPU, certified {certificate.certified}", flush=True)
+    return spent
+
+
+def cost(picture: str) -> None:
+    """CPU seconds of search and proof against m and against n, printed and drawn. Set OMP_NUM_THREADS=1."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    for axes, (title, sizes) in zip(figure.subplots(1, 2, sharey=True), SIZES.items()):
+        at = [m if title.startswith("m") else n for n, m in sizes]
+        for rigour, marker in (("numeric", "o"), ("verified", "s")):
+            spent = [seconds(n, m, rigour) for n, m in sizes]
+            axes.loglog(at, spent, marker=marker, color="black", mfc="white", label=rigour.upper())
+        for power in (1, 2):
+            line = spent[-1] * (np.array(at) / at[-1]) ** power
+            axes.loglog(at, line, ls=(":", "--")[power - 1], color="0.6", label=f"slope {power}")
+        axes.set_xticks(at, [str(size) for size in at])
+        axes.minorticks_off()
+        axes.set_xlabel(title)
+        axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    figure.supylabel("seconds of CPU")
+    figure.savefig(picture, dpi=120)
 
 
 def main() -> None:
@@ -149,10 +170,10 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--rigour", default="numeric")
     parser.add_argument("--stages", type=int, default=10)
-    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--cost", metavar="PICTURE")
     options = parser.parse_args()
     if options.cost:
-        cost(options.rigour)
+        cost(options.cost)
     else:
         firing(options.rows, options.rigour, options.stages)
 

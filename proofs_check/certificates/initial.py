@@ -286,8 +286,7 @@ def lmin_probability(
 def lmin_width(
     lambda0: float, spectral: float, n: int, delta: float, share: float = 0.5, slope: float = 0.0
 ) -> float:
-    """The m from which :func:`lmin_probability` is at most delta: 2 L^2 ||X||^2 ln(n/delta)/(share^2
-    lambda0)."""
+    """The m from which :func:`lmin_probability` is at most delta."""
     if not (0 < delta < 1 and 0 < share <= 1 and lambda0 > 0 and spectral > 0):
         raise ValueError(
             f"delta {delta} in (0, 1), share {share} in (0, 1], lambda0 {lambda0} > 0 "

@@ -14,7 +14,7 @@ from proofs_check.certificates.geometry import Geometry, blocks, features_reach,
 from proofs_check.certificates.multipliers import improved
 from proofs_check.certificates.proposal import Stage
 
-__all__ = ["Demand", "Plan", "Region", "evaluate"]
+__all__ = ["Demand", "Plan", "Region", "crowded", "evaluate"]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -37,6 +37,8 @@ class Plan:
         Relative room left in every inequality for the rounding of a proof.
     attempts : int
         Evaluations of a region allowed for each stage.
+    crowd : float
+        The share of uncertain pairs beyond which a region is given up: each costs up to O(n^2).
     """
 
     stages: int = 10
@@ -44,6 +46,7 @@ class Plan:
     tuned: bool = True
     slack: float = 1e-6
     attempts: int = 60
+    crowd: float = 1.0
 
     @staticmethod
     def suited(n: int, d: int, m: int) -> Plan:
@@ -53,7 +56,7 @@ class Plan:
             return Plan()
         if quadratic <= 2e10:
             return Plan(stages=4)
-        return Plan(stages=1, shifts=(), tuned=False)
+        return Plan(stages=1, shifts=(), tuned=False, crowd=0.01)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,19 +68,25 @@ class Demand:
     path: float
 
     def within(self, other: Demand, geometry: Geometry) -> bool:
-        """Whether a region that allows for ``other`` allows for this."""
-        mine, theirs = self.capped(geometry), other.capped(geometry)
-        both = zip(mine, theirs)
-        return self.path <= other.path and all(bool(np.all(a <= b)) for a, b in both)
+        """Whether a region that allows for ``other`` allows for this. Row by row: the arrays are large."""
+        if self.path > other.path:
+            return False
+        (cap_W, cap_a), (most_W, most_a) = self._caps(geometry), other._caps(geometry)
+        if not np.all(_clipped(self.output, cap_a) <= _clipped(other.output, most_a)):
+            return False
+        return all(
+            bool(np.all(_clipped(self.pair[rows], cap_W) <= _clipped(other.pair[rows], most_W)))
+            for rows in blocks(*self.pair.shape)
+        )
 
     def capped(self, geometry: Geometry) -> tuple[Array, Array]:
-        """Pair radii and output radii: a displacement is at most its own path and the whole network's.
+        """Pair radii and output radii: a displacement is at most its own path and the whole network's."""
+        cap_W, cap_a = self._caps(geometry)
+        return _clipped(self.pair, cap_W), _clipped(self.output, cap_a)
 
-        At least ``_STILL`` of the latter: the inequalities are strict, also for a neuron that does not move.
-        """
+    def _caps(self, geometry: Geometry) -> tuple[Array, Array]:
         cap_W = geometry.norms * math.sqrt(geometry.instance.rate_W) * self.path
-        cap_a = math.sqrt(geometry.instance.rate_a) * self.path
-        return np.clip(self.pair, _STILL * cap_W, cap_W), np.clip(self.output, _STILL * cap_a, cap_a)
+        return cap_W, np.asarray(math.sqrt(geometry.instance.rate_a) * self.path)
 
     def scaled(self, factor: float) -> Demand:
         """Every entry times ``factor``."""
@@ -101,13 +110,20 @@ class Demand:
 
         def raised(old: Any, new: Any) -> Any:
             grown = np.array(old, copy=True)
-            small = np.asarray(new) > old
-            grown[small] = new[small] * (1 + extra) + beyond * (new[small] - grown[small])
+            for rows in blocks(len(grown), max(1, grown[0].size)):
+                before, after = grown[rows], new[rows]
+                more = after * (1 + extra) + beyond * (after - before)
+                grown[rows] = np.where(after > before, more, before)
             return grown
 
         pair, output = raised(self.pair, needed.pair), raised(self.output, needed.output)
         path = raised(np.array([self.path]), np.array([needed.path]))
         return Demand(pair, output, float(path[0]))
+
+
+def _clipped(values: Array, cap: Array) -> Array:
+    """At most the cap and at least ``_STILL`` of it: inequalities are strict, also where nothing moves."""
+    return np.asarray(np.clip(values, _STILL * cap, cap))
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +138,13 @@ class Region:
     output: Array
     multiplier: Array
     share: float
+
+
+def crowded(geometry: Geometry, plan: Plan, demand: Demand) -> bool:
+    """Whether the region that allows for ``demand`` leaves more pairs uncertain than the plan allows."""
+    if plan.crowd >= 1:
+        return False
+    return bool(np.mean(_reached(geometry, demand.capped(geometry)[0])) > plan.crowd)
 
 
 def evaluate(

@@ -11,7 +11,7 @@ import numpy as np
 from proofs_check.certificates.geometry import Geometry
 from proofs_check.certificates.multipliers import SMALLEST
 from proofs_check.certificates.proposal import Proposal, Stage
-from proofs_check.certificates.region import Array, Demand, Plan, Region, evaluate
+from proofs_check.certificates.region import Array, Demand, Plan, Region, crowded, evaluate
 
 __all__ = ["Plan", "Stuck", "search_flow"]
 
@@ -128,6 +128,8 @@ def _solved(
     guess = _needed(geometry, paid, region, drop, paid.capped(geometry)[1]).scaled(room * (1 + 1e-6))
     multiplier, share, before = region.multiplier, region.share, math.inf
     for attempt in range(plan.attempts):
+        if crowded(geometry, plan, guess):
+            return Stuck(0, "travel")
         found = evaluate(geometry, plan, guess, multiplier, share, end)
         if found is None:
             return Stuck(0, "spectrum")

@@ -4,9 +4,10 @@ Assumed: the model of rounding of :mod:`.floating`, and that the interpreter and
 Nothing is assumed of linear algebra beyond matrix products: eigenvectors, Cholesky factors and solutions of
 linear systems enter as arbitrary floats whose residuals are computed. NaN and infinity refuse.
 
-Margin. A proof by exact arithmetic may succeed where this one refuses. For the decay the difference is about
-6 n (600 + (m + d)/256) 2^-53 max_i G_ii (1e-10 of the largest diagonal entry at n = 100), more where some
-K_UU + Lam_k is nearly singular; a constant kappa grows by about n^2 2^-53 times the condition number of M.
+Margin. A proof by exact arithmetic may succeed where this one refuses. For the decay the difference is by
+estimate 6 n (600 + (m + d)/256) 2^-53 max_i G_ii (4e-11 of the largest diagonal entry at n = 100), and a
+tenth of that where it was measured; it is more where some K_UU + Lam_k is nearly singular. A constant kappa
+grows by about n^2 2^-53 times the condition number of M. No proof rests on these two figures.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from proofs_check.certificates import certify_descent, certify_flow, merge_equal_inputs
+from proofs_check.certificates import Plan, certify_descent, certify_flow, merge_equal_inputs
 from shallow.exact.gradient import predict
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
@@ -143,3 +143,16 @@ def test_merging_four_equal_rows_keeps_the_gradient() -> None:
     whole, short = gradient(Network(W, a), Problem(X, y)), gradient(Network(W, a), merged)
     np.testing.assert_allclose(whole.W, short.W, rtol=1e-12, atol=1e-13)
     assert certify_flow(Network(W, a), merged, (1.0, 1.0), "numeric").reason.count("merge") == 0
+
+
+def test_a_large_hopeless_search_gives_up_before_most_pairs_are_uncertain() -> None:
+    """Every uncertain pair costs up to n^2: at n = 2000, m = 10000 such a region would take an hour."""
+    rng = np.random.default_rng(0)
+    X, W, a = rng.standard_normal((40, 4)), rng.standard_normal((100, 4)), rng.choice([-1.0, 1.0], 100)
+    network = Network(W, a, scale=0.1)
+    y = 0.1 * np.maximum(X @ W.T, 0) @ a + 3 * rng.standard_normal(40)
+    plan = Plan(stages=1, shifts=(), tuned=False, crowd=0.01)
+    assert Plan.suited(2000, 20, 10000) == plan
+    found = certify_flow(network, Problem(X, y), rigour="numeric", plan=plan)
+    assert not found.certified
+    assert found.reason.startswith("travel: the radii that the path needs outgrow every region tried")
