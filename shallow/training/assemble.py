@@ -11,6 +11,7 @@ from shallow.compute.case import Case, Frame, Pace
 from shallow.compute.pacing import positive_ratio
 from shallow.observe.snapshot import Snapshot, Terms
 from shallow.setting.arrays import host
+from shallow.setting.losses import LOSSES
 from shallow.setting.problem import Problem
 from shallow.training.gated import GatedModel
 from shallow.training.model import Model, kind_of, largest_kernel_eigenvalue, planes
@@ -79,7 +80,7 @@ def case_of(
         factor=np.array([_constant_factor(rule, m, p) for m, p in zip(initials, problems)]),
         step=step,
         time=np.zeros(len(models)) if time is None else np.array(time, dtype=np.float64),
-        limit=np.array([_limit(model, problem) for model, problem in zip(initials, problems)]),
+        limit=np.array([_limit(model, problem, rule.loss) for model, problem in zip(initials, problems)]),
         model=kind,
         gates=np.stack(gates) if gates else None,
         anchor_W=np.stack([host(model.at.W) for model in tangents]) if tangents else None,
@@ -95,13 +96,20 @@ def _constant_factor(rule: GradientDescent, initial: Model, problem: Problem) ->
     )
 
 
-def _limit(initial: Model, problem: Problem) -> float:
-    """The residual beyond which a run has diverged; 0 when it already starts beyond all numbers."""
+def _limit(initial: Model, problem: Problem, loss: str) -> float:
+    """The residual beyond which a run has diverged; 0 when it already starts beyond all numbers.
+
+    Under a loss for classification margins are meant to grow without bound, so only the largest number is
+    a limit.
+    """
     y = host(problem.y)
+    most = float(np.finfo(y.dtype).max)
     start = outputs_of(initial, problem)
-    largest = max(float(np.abs(start - y).max()), float(np.abs(y).max()))
-    largest = largest if np.isfinite(start).all() else 0.0
-    return min(DIVERGED_GROWTH * largest, float(np.finfo(y.dtype).max))
+    if not np.isfinite(start).all():
+        return 0.0
+    if LOSSES[loss].classification:
+        return most
+    return min(DIVERGED_GROWTH * max(float(np.abs(start - y).max()), float(np.abs(y).max())), most)
 
 
 def outputs_of(model: Model, problem: Problem) -> HostArray:

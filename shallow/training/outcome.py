@@ -29,7 +29,7 @@ CONVERGED_RESIDUAL = 1e-12
 STATIONARY_GRADIENT = 1e-9
 """A run is stationary when its gradient is below this, relative to the largest it could be there."""
 DIVERGED_GROWTH = 1e12
-"""A run has diverged when an entry of f - y exceeds this times the largest entry of f_0 - y and y."""
+"""For squared loss, a run has diverged when an entry of f - y exceeds this times those of f_0 - y and y."""
 
 
 class Outcome(Enum):
@@ -37,8 +37,9 @@ class Outcome(Enum):
 
     CONVERGED: ``until`` was met; or, for squared loss, the residual is at the rounding floor; or, for
     hinge loss, the loss is 0. STATIONARY: no such thing, but the gradient is relatively zero.
-    OUT_OF_BUDGET: the steps ended first. DIVERGED: a number was not finite, or the residual beyond 1e12
-    times its start; the run's network is the last finite one, of the step before ``outcome_step``.
+    OUT_OF_BUDGET: the steps ended first. DIVERGED: a number was not finite or, for squared loss, the
+    residual beyond 1e12 times its start; the run's network is the last finite one, of the step before
+    ``outcome_step``.
     """
 
     CONVERGED = "converged"

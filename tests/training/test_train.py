@@ -402,3 +402,12 @@ def test_a_small_run_loads_neither_numba_nor_scipy() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "numpy []"
+
+
+def test_margins_that_grow_beyond_all_labels_are_no_divergence_under_a_classification_loss() -> None:
+    # f = w x with x = y = 1: every step c / L_t times a gradient of about L_t adds about c to the margin.
+    network, problem = shallow.Network([[1.0]], [1.0]), shallow.Problem([[1.0]], [1.0])
+    rule = GradientDescent(1e13, 0.0, loss="exponential", schedule=LossScaled(1.0))
+    run = train(network, problem, rule, steps=3, record=["log_loss"])
+    assert run.outcome is Outcome.OUT_OF_BUDGET
+    assert run.series["log_loss"][-1] < -1e13
