@@ -100,12 +100,34 @@ def test_a_certified_flow_stays_in_its_radii_and_keeps_its_decay(shape: Any, flo
     assert np.min(found["slowest"]) >= 1 - fraction, found
 
 
+# Shape -> seeds, and how many of their flows must be followed to a residual of 1e-12 of the start; others
+# decay too slowly for 400,000 Euler steps and are followed as far as these go. The step is refreshed every
+# 20: at (1, 1, 3), seed 158, a leaky neuron turns in between, and Euler falls behind where the flow does
+# not (with a fifth of the step it decays four times as fast as certified), so that shape stops at 129.
+FOLLOWED = {
+    (3, 3, 12): (range(100, 130), 25),
+    (5, 4, 30): (range(100, 130), 25),
+    (4, 6, 8): (range(100, 160), 55),
+    (2, 2, 3): (range(100, 160), 45),
+    (1, 1, 3): (range(100, 130), 25),
+    (6, 3, 5): (range(100, 130), 1),
+    (10, 8, 60): (range(100, 130), 25),
+    (8, 5, 500): (range(100, 110), 8),
+}
+
+
+def test_at_least_two_hundred_flows_are_followed_to_rounding() -> None:
+    assert sum(least for _, least in FOLLOWED.values()) >= 200
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [*SHAPES, (2, 2, 3), (1, 1, 3), (6, 3, 5), (10, 8, 60), (8, 5, 500)])
+@pytest.mark.parametrize("shape", FOLLOWED)
 def test_many_certified_flows_stay_in_their_radii_to_rounding(shape: Any, flow_edge: Any) -> None:
-    edges = sample(flow_edge, shape, range(100, 130 if shape[2] < 100 else 110), 1.0)
+    seeds, least = FOLLOWED[shape]
+    edges = sample(flow_edge, shape, seeds, 1.0)
     assert len(edges) >= 8
     fraction = 0.05
     found = follow(edges, fraction, 1e-12)
     assert np.max(found["worst"]) <= 1 + fraction, found
     assert np.min(found["slowest"]) >= 1 - fraction, found
+    assert np.count_nonzero(found["left"] <= 1e-12) >= least, found["left"]
