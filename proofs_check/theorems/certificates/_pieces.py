@@ -75,7 +75,7 @@ _EIGENVECTORS: Mapping[str, int] = MappingProxyType({"bottom-eigenvector": 0, "t
 
 def source(item: str) -> Source:
     """Derived for this laboratory; no paper's text."""
-    return Source(authors="derived here", title=_TITLE, year=2025, item=item)
+    return Source(authors="derived here", title=_TITLE, year=2026, item=item)
 
 
 @dataclass(frozen=True, eq=False)
