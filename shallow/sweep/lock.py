@@ -14,7 +14,9 @@ __all__ = ["one_writer"]
 def one_writer(path: Path) -> Iterator[None]:
     """Hold ``path`` (a file of its own beside the ledger) locked.
 
-    The descriptor is not inherited, so a worker that outlives this process does not keep the lock.
+    The descriptor is not inherited, so a worker that outlives this process does not keep the lock. It is
+    unlocked, not merely closed: a child between its fork and its exec still has a copy of the descriptor,
+    and the kernel keeps the lock until the last copy is closed.
 
     Raises
     ------
@@ -36,4 +38,5 @@ def one_writer(path: Path) -> Iterator[None]:
         os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
         yield
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
