@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-__all__ = ["cache_directory", "compiler_is_off", "intrinsic", "routine", "threads"]
+__all__ = ["cache_directory", "compiler_is_off", "intrinsic", "routine", "target", "threads"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -56,6 +56,14 @@ def routine(function: Function) -> Function:
         return cast(Function, numba.njit(cache=True, **options)(function))
     finally:
         numba.config.CACHE_DIR = before
+
+
+def target() -> tuple[str, str]:
+    """LLVM's triple and feature list of the machine, in the words that Numba keys its cache by."""
+    from numba.core.registry import cpu_target
+
+    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return str(triple), str(features)
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:

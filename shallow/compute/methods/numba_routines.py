@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.jit import routine
-from shallow.compute.vector_ir import multiply_1, multiply_4, multiply_8, width_of
+from shallow.compute.vector_ir import TILE, multiply_1, multiply_4, multiply_tile, width_of
 
 __all__ = ["CHUNK", "LOSS_CODES", "coefficients", "finish", "forward_chunk", "move_chunk", "run_member"]
 
@@ -31,7 +31,7 @@ def panel_width(number: Any) -> Any:
 
 @routine
 def _product(rows: Any, columns: Any, old: Any, new: Any, weights: Any, keep: Any, one: Any) -> None:
-    """``new[j] = keep old[j] + weights * sum_k rows[k] columns[k, j]``, in tiles of 8, 4 and 1 rows j.
+    """``new[j] = keep old[j] + weights * sum_k rows[k] columns[k, j]``, in tiles of rows j.
 
     rows (K, R), columns (K, J), old and new (J, R), weights (R,), all contiguous. Cost: 2 K J R.
     """
@@ -46,9 +46,11 @@ def _product(rows: Any, columns: Any, old: Any, new: Any, weights: Any, keep: An
         A = rows.ctypes.data + start * R * size
         B = columns.ctypes.data + start * J * size
         j = 0
-        while j + 8 <= J:
-            multiply_8(depth, A, B + j * size, J, source + j * R * size, target + j * R * size, alpha, beta)
-            j += 8
+        while j + TILE <= J:
+            multiply_tile(
+                depth, A, B + j * size, J, source + j * R * size, target + j * R * size, alpha, beta
+            )
+            j += TILE
         while j + 4 <= J:
             multiply_4(depth, A, B + j * size, J, source + j * R * size, target + j * R * size, alpha, beta)
             j += 4

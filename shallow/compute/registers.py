@@ -1,0 +1,45 @@
+"""The vector registers of the machines that the compiled routines know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shallow.compute.jit import target
+
+__all__ = ["REGISTERS", "Registers", "registers_of"]
+
+
+@dataclass(frozen=True)
+class Registers:
+    """Bits of a vector register, how many there are, and how many side by side make a panel."""
+
+    bits: int
+    count: int
+    panel: int
+
+    @property
+    def tile(self) -> int:
+        """Rows of a tile: its sums, one row of the panel and one number fill the registers."""
+        return (self.count - self.panel - 1) // self.panel
+
+
+_TABLE = (
+    ("+avx512f", Registers(512, 32, 2)),
+    ("+fma", Registers(256, 16, 2)),
+    ("+neon", Registers(128, 32, 4)),
+)
+
+
+def registers_of(triple: str, features: str) -> Registers | None:
+    """The registers of a machine in LLVM's words, or None for one that was never tried.
+
+    ``features`` is the list that Numba keys its cache by, so that code compiled for other registers is never
+    taken from the cache.
+    """
+    if "darwin" in triple or "macos" in triple:
+        return None
+    held = set(features.split(","))
+    return next((registers for feature, registers in _TABLE if feature in held), None)
+
+
+REGISTERS = registers_of(*target())

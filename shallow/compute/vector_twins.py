@@ -1,0 +1,123 @@
+"""The routines of :mod:`shallow.compute.vector_ir` in plain Python, for runs with the compiler off.
+
+They read and write the same addresses, so that whole methods can be followed line by line. A product here
+rounds twice where the compiled one is fused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from shallow.compute.registers import REGISTERS, Registers
+
+__all__ = ["count_common_bits", "forward", "lanes_of", "lookups", "multiply", "sign_bits", "width_of"]
+
+HostArray = np.ndarray[Any, Any]
+_HERE = REGISTERS or Registers(128, 16, 4)
+
+
+def lanes_of(number: Any) -> int:
+    """Numbers of this type in a vector register."""
+    return _HERE.bits // 8 // int(np.dtype(type(number)).itemsize)
+
+
+def width_of(number: Any) -> int:
+    """Numbers of this type in a panel."""
+    return _HERE.panel * lanes_of(number)
+
+
+def _view(address: int, shape: tuple[int, ...], strides: tuple[int, ...], kind: Any) -> HostArray:
+    """The numbers at an address; strides in bytes."""
+    kind = np.dtype(kind)
+    extent = sum((size - 1) * stride for size, stride in zip(shape, strides)) + kind.itemsize
+    if min(shape) == 0:
+        return np.empty(shape, kind)
+    memory = (ctypes.c_char * extent).from_address(address)
+    return np.ndarray(shape, kind, memory, strides=strides)
+
+
+def _rows(address: int, shape: tuple[int, int], stride: int, kind: Any) -> HostArray:
+    """A matrix whose rows are ``stride`` numbers apart."""
+    size = np.dtype(kind).itemsize
+    return _view(address, shape, (stride * size, size), kind)
+
+
+def multiply(rows: int) -> Callable[..., None]:
+    """The twin of a product of a panel with ``rows`` columns of B."""
+
+    def twin(count: int, A: int, B: int, stride_B: int, C_in: int, C_out: int, alpha: int, beta: Any) -> None:
+        kind, width = type(beta), width_of(beta)
+        total = np.zeros((rows, width), kind)
+        left, right = _rows(A, (count, width), width, kind), _rows(B, (count, rows), stride_B, kind)
+        for k in range(count):
+            total += right[k][:, None] * left[k][None, :]
+        total *= _rows(alpha, (1, width), width, kind)
+        if beta != 0:
+            total += beta * _rows(C_in, (rows, width), width, kind)
+        _rows(C_out, (rows, width), width, kind)[:] = total
+
+    return twin
+
+
+def forward(rows: int) -> Callable[..., None]:
+    """The twin of a forward tile of ``rows`` neurons."""
+
+    def twin(
+        count: int, A: int, W: int, stride_W: int, a: int, slope: Any, f: int, bits: int, stride: int
+    ) -> None:
+        kind, width = type(slope), width_of(slope)
+        z = np.zeros((rows, width), kind)
+        left, weights = _rows(A, (count, width), width, kind), _rows(W, (rows, count), stride_W, kind)
+        for k in range(count):
+            z += weights[:, k, None] * left[k][None, :]
+        packed = np.packbits(z > 0, axis=1, bitorder="little")
+        _view(bits, packed.shape, (stride, 1), np.uint8)[:] = packed
+        outer, outputs = _rows(a, (1, rows), rows, kind)[0], _rows(f, (1, width), width, kind)[0]
+        for j in range(rows):
+            outputs += outer[j] * np.where(z[j] > 0, z[j], slope * z[j])
+
+    return twin
+
+
+def lookups(rows: int) -> Callable[..., None]:
+    """The twin of the lookups of ``rows`` neurons."""
+
+    def twin(
+        units: int, bits: int, stride_bits: int, table: int, out: int, stride_out: int, kind: Any
+    ) -> None:
+        lanes = lanes_of(kind)
+        words = _view(bits, (rows, units), (stride_bits, 2), np.uint16)
+        entries = _rows(table, (units * 64, lanes), lanes, type(kind))
+        totals = _rows(out, (rows, lanes), stride_out, type(kind))
+        for u in range(units):
+            for nibble in range(4):
+                index = (words[:, u] >> (4 * nibble)) & 15
+                totals += entries[(4 * u + nibble) * 16 + index.astype(np.intp)]
+
+    return twin
+
+
+def sign_bits(panels: int, Z: int, bits: int, kind: Any) -> None:
+    """The twin of the packing of signs."""
+    width = width_of(kind)
+    values = _rows(Z, (panels, width), width, type(kind))
+    packed = np.packbits(values > 0, axis=1, bitorder="little")
+    _rows(bits, packed.shape, packed.shape[1], np.uint8)[:] = packed
+
+
+def count_common_bits(columns: int) -> Callable[..., None]:
+    """The twin of the counting of common bits, for ``columns`` columns."""
+
+    def twin(words: int, A: int, B: int, stride_B: int, C: int) -> None:
+        rows = _HERE.panel * _HERE.bits // 64
+        left = _rows(A, (words, rows), rows, np.uint64)
+        right = _rows(B, (words, columns), stride_B, np.uint64)
+        counts = _rows(C, (columns, rows), rows, np.int64)
+        for w in range(words):
+            counts += np.bitwise_count(right[w][:, None] & left[w][None, :]).astype(np.int64)
+
+    return twin
