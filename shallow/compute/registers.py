@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shallow.compute.jit import target
 
-__all__ = ["REGISTERS", "Registers", "registers_of"]
+__all__ = ["HERE", "REGISTERS", "Registers", "registers_of"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,16 @@ class Registers:
     def tile(self) -> int:
         """Rows of a tile: its sums, one row of the panel and one number fill the registers."""
         return (self.count - self.panel - 1) // self.panel
+
+    @property
+    def count_columns(self) -> int:
+        """Columns of counts that are made together: few enough for their sums to stay in registers."""
+        return 8 if self.tile >= 8 else 4
+
+    @property
+    def words(self) -> int:
+        """Words of 64 bits in a panel of bits."""
+        return self.panel * self.bits // 64
 
 
 _TABLE = (
@@ -43,3 +53,4 @@ def registers_of(triple: str, features: str) -> Registers | None:
 
 
 REGISTERS = registers_of(*target())
+HERE = REGISTERS or Registers(128, 16, 4)  # so that sizes are defined where nothing of ours is compiled

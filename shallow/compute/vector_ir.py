@@ -11,8 +11,7 @@ With the compiler off each routine is its twin of :mod:`shallow.compute.vector_t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -20,57 +19,32 @@ from numba import types
 
 from shallow.compute import vector_twins as twins
 from shallow.compute.jit import compiler_is_off, intrinsic
-from shallow.compute.registers import REGISTERS, Registers
+from shallow.compute.registers import HERE, Registers
 
 __all__ = [
     "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_lookups", "add_lookups_1",
-    "count_common_bits", "forward_1", "forward_tile", "lanes_of", "multiply_1", "multiply_4",
+    "count_common_bits", "emitters_for", "forward_1", "forward_tile", "lanes_of", "multiply_1", "multiply_4",
     "multiply_tile", "sign_bits", "width_of",
 ]  # fmt: skip
 
 _I64, _I32, _I16 = ir.IntType(64), ir.IntType(32), ir.IntType(16)
 LOOKUP_ROWS = 4  # neurons whose lookups are interleaved, to hide the latency of an addition
 _NIBBLES = 4  # table lookups a unit of 16 bits
+TILE = HERE.tile
+COUNT_COLUMNS = HERE.count_columns  # columns of counts made together
+COUNT_ROWS = HERE.words  # 64-bit words of a panel of bits
 
 
-_HERE = REGISTERS or Registers(128, 16, 4)  # nothing compiled runs on a machine that is not in the table
-TILE = _HERE.tile
-COUNT_COLUMNS = 8 if _HERE.tile >= 8 else 4  # columns of counts made together
-COUNT_ROWS = _HERE.panel * _HERE.bits // 64  # 64-bit words of a panel of bits
-
-
-@dataclass(frozen=True)
 class _Code:
     """A builder of instructions on vectors of one floating type."""
 
-    builder: Any
-    registers: Registers
-    size: int  # bytes of a number
-
-    @property
-    def number(self) -> Any:
-        return ir.DoubleType() if self.size == 8 else ir.FloatType()
-
-    @property
-    def bytes(self) -> int:
-        return self.registers.bits // 8
-
-    @property
-    def lanes(self) -> int:
-        return self.bytes // self.size
-
-    @property
-    def vector(self) -> Any:
-        return ir.VectorType(self.number, self.lanes)
-
-    @property
-    def zero(self) -> Any:
-        return ir.Constant(self.vector, [0.0] * self.lanes)
-
-    @property
-    def parts(self) -> range:
-        """The vectors of a panel."""
-        return range(self.registers.panel)
+    def __init__(self, builder: Any, registers: Registers, size: int) -> None:
+        self.builder, self.panel, self.size = builder, registers.panel, size  # size: bytes of a number
+        self.bytes = registers.bits // 8  # of a vector
+        self.row, self.lanes = self.panel * self.bytes, self.bytes // size  # bytes of a panel
+        self.number = ir.DoubleType() if size == 8 else ir.FloatType()
+        self.vector = ir.VectorType(self.number, self.lanes)
+        self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
 
     def at(self, address: Any, offset: int, kind: Any) -> Any:
         return self.builder.inttoptr(self.builder.add(address, _I64(offset)), kind.as_pointer())
@@ -80,15 +54,23 @@ class _Code:
         value.align = 1
         return value
 
+    def load_rows(self, address: Any, rows: int = 1, kind: Any = None) -> Iterator[Any]:
+        """The vectors of panels in a row, each loaded when asked for: held together they would spill."""
+        return (self.load(address, place, kind) for place in range(0, rows * self.row, self.bytes))
+
     def store(self, value: Any, address: Any, offset: int = 0) -> None:
         self.builder.store(value, self.at(address, offset, value.type)).align = 1
 
+    def store_rows(self, values: Iterable[Any], address: Any) -> None:
+        for place, value in enumerate(values):
+            self.store(value, address, place * self.bytes)
+
     def spread(self, value: Any, lanes: int = 0) -> Any:
         lanes = lanes or self.lanes
-        kind = ir.VectorType(value.type, lanes)
-        first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
+        nothing = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+        first = self.builder.insert_element(nothing, value, _I32(0))
         order = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
-        return self.builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), order)
+        return self.builder.shuffle_vector(first, nothing, order)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """An LLVM intrinsic on vectors of one type."""
@@ -136,22 +118,18 @@ class _Code:
         return state
 
 
-def _sums(code: _Code, count: Any, A: Any, B: Any, next_B: Any, rows: list[Any]) -> list[list[Any]]:
-    """``sum_k A[k, :] B[k, j]`` for rows j at byte offsets ``rows`` from B, as vectors of a panel."""
-    row = code.registers.panel * code.bytes
+def _sums(code: _Code, count: Any, A: Any, B: Any, next_B: Any, rows: list[Any]) -> list[Any]:
+    """``sum_k A[k, :] B[k, j]`` for rows j at byte offsets ``rows`` from B: the vectors of their panels."""
+    b = code.builder
 
     def term(state: list[Any]) -> list[Any]:
-        at_A, at_B, sums = state[0], state[1], list(state[2:])
-        panel = [code.load(at_A, part * code.bytes) for part in code.parts]
-        for j, offset in enumerate(rows):
-            factor = code.spread(code.load(code.builder.add(at_B, offset), 0, code.number))
-            for part in code.parts:
-                place = j * len(panel) + part
-                sums[place] = code.call("fma", panel[part], factor, sums[place])
-        return [code.builder.add(at_A, _I64(row)), code.builder.add(at_B, next_B), *sums]
+        at_A, at_B, sums = state[0], state[1], iter(state[2:])
+        panel = list(code.load_rows(at_A))
+        factors = (code.spread(code.load(b.add(at_B, offset), 0, code.number)) for offset in rows)
+        moved = [code.call("fma", part, factor, next(sums)) for factor in factors for part in panel]
+        return [b.add(at_A, _I64(code.row)), b.add(at_B, next_B), *moved]
 
-    flat = code.repeat(count, [A, B] + [code.zero] * (len(rows) * code.registers.panel), term)[2:]
-    return [[flat[j * code.registers.panel + part] for part in code.parts] for j in range(len(rows))]
+    return code.repeat(count, [A, B, *[code.zero] * (len(rows) * code.panel)], term)[2:]
 
 
 def _multiply(rows: int) -> Callable[..., None]:
@@ -159,57 +137,37 @@ def _multiply(rows: int) -> Callable[..., None]:
         code: _Code, count: Any, A: Any, B: Any, stride_B: Any, C_in: Any, C_out: Any, alpha: Any, beta: Any
     ) -> None:
         """``C_out[j] = beta C_in[j] + alpha sum_k A[k] B[k, j]``; C_in is not read if beta = 0."""
-        places = [_I64(j * code.size) for j in range(rows)]
-        sums = _sums(code, count, A, B, code.scaled(stride_B, code.size), places)
-        offsets = [
-            (j, part, (j * code.registers.panel + part) * code.bytes)
-            for j in range(rows)
-            for part in code.parts
-        ]
-        weights = [code.load(alpha, part * code.bytes) for part in code.parts]
-        reads = code.builder.fcmp_unordered("!=", beta, ir.Constant(code.number, 0.0))
-        with code.builder.if_else(reads) as (old, fresh):
+        b, columns = code.builder, [_I64(j * code.size) for j in range(rows)]
+        sums = _sums(code, count, A, B, code.scaled(stride_B, code.size), columns)
+        terms = list(zip(list(code.load_rows(alpha)) * rows, sums))
+        with b.if_else(b.fcmp_unordered("!=", beta, ir.Constant(code.number, 0.0))) as (old, fresh):
             with old:
                 keep = code.spread(beta)
-                for j, part, offset in offsets:
-                    before = code.builder.fmul(keep, code.load(C_in, offset))
-                    code.store(code.call("fma", weights[part], sums[j][part], before), C_out, offset)
+                kept = (b.fmul(keep, value) for value in code.load_rows(C_in, rows))
+                code.store_rows((code.call("fma", *term, value) for term, value in zip(terms, kept)), C_out)
             with fresh:
-                for j, part, offset in offsets:
-                    code.store(code.builder.fmul(weights[part], sums[j][part]), C_out, offset)
+                code.store_rows((b.fmul(*term) for term in terms), C_out)
 
     return emit
 
 
 def _forward(rows: int) -> Callable[..., None]:
     def emit(
-        code: _Code,
-        count: Any,
-        A: Any,
-        W: Any,
-        stride_W: Any,
-        a: Any,
-        slope: Any,
-        f: Any,
-        bits: Any,
-        stride: Any,
-    ) -> None:
+        code: _Code, count: Any, A: Any, W: Any, stride_W: Any,
+        a: Any, slope: Any, f: Any, bits: Any, stride: Any,
+    ) -> None:  # fmt: skip
         """``z = sum_k A[k, :] W[j, k]``; ``f += a[j] phi(z)``, and the signs of z into the bits of row j."""
-        next_row = code.scaled(stride_W, code.size)
-        places = [code.scaled(next_row, j) for j in range(rows)]
-        sums = _sums(code, count, A, W, _I64(code.size), places)
-        leak = code.spread(slope)
-        totals = [code.load(f, part * code.bytes) for part in code.parts]
+        b, next_row = code.builder, code.scaled(stride_W, code.size)
+        sums = _sums(code, count, A, W, _I64(code.size), [code.scaled(next_row, j) for j in range(rows)])
+        leak, totals = code.spread(slope), list(code.load_rows(f))
         for j in range(rows):
-            masks, signs = code.signs(sums[j])
-            code.store(signs, code.builder.add(bits, code.scaled(stride, j)))
+            z = sums[j * code.panel : (j + 1) * code.panel]
+            masks, signs = code.signs(z)
+            code.store(signs, b.add(bits, code.scaled(stride, j)))
             weight = code.spread(code.load(a, j * code.size, code.number))
-            for part in code.parts:
-                z = sums[j][part]
-                phi = code.builder.select(masks[part], z, code.builder.fmul(leak, z))
-                totals[part] = code.call("fma", weight, phi, totals[part])
-        for part in code.parts:
-            code.store(totals[part], f, part * code.bytes)
+            phi = [b.select(mask, part, b.fmul(leak, part)) for mask, part in zip(masks, z)]
+            totals = [code.call("fma", weight, part, total) for part, total in zip(phi, totals)]
+        code.store_rows(totals, f)
 
     return emit
 
@@ -242,52 +200,60 @@ def _lookups(rows: int) -> Callable[..., None]:
 
 def _sign_bits(code: _Code, panels: Any, Z: Any, bits: Any, kind: Any) -> None:
     """The signs of ``panels`` panels of Z, a bit a number, the first number in the lowest bit."""
+    b, step = code.builder, _I64(code.row // code.size // 8)
 
     def panel(state: list[Any]) -> list[Any]:
-        _, signs = code.signs([code.load(state[0], part * code.bytes) for part in code.parts])
+        _, signs = code.signs(list(code.load_rows(state[0])))
         code.store(signs, state[1])
-        step = code.registers.panel * code.bytes
-        return [
-            code.builder.add(state[0], _I64(step)),
-            code.builder.add(state[1], _I64(signs.type.width // 8)),
-        ]
+        return [b.add(state[0], _I64(code.row)), b.add(state[1], step)]
 
     code.repeat(panels, [Z, bits], panel)
 
 
-def _count(code: _Code, words: Any, A: Any, B: Any, stride_B: Any, C: Any) -> None:
-    """``C[j, i] += popcount(A[w, i] and B[w, j])`` summed over w, for COUNT_COLUMNS columns j."""
-    b = code.builder
-    vector = ir.VectorType(_I64, code.bytes // 8)
-    row, step_B = code.registers.panel * code.bytes, code.scaled(stride_B, 8)
+def _count(columns: int) -> Callable[..., None]:
+    def emit(code: _Code, words: Any, A: Any, B: Any, stride_B: Any, C: Any) -> None:
+        """``C[j, i] += popcount(A[w, i] and B[w, j])`` summed over w."""
+        b, step_B, lanes = code.builder, code.scaled(stride_B, 8), code.bytes // 8
+        vector = ir.VectorType(_I64, lanes)
 
-    def word(state: list[Any]) -> list[Any]:
-        at_A, at_B, sums = state[0], state[1], list(state[2:])
-        panel = [code.load(at_A, part * code.bytes, vector) for part in code.parts]
-        for j in range(COUNT_COLUMNS):
-            other = code.spread(code.load(at_B, 8 * j, _I64), vector.count)
-            for part in code.parts:
-                place = j * len(panel) + part
-                sums[place] = b.add(sums[place], code.call("ctpop", b.and_(panel[part], other)))
-        return [b.add(at_A, _I64(row)), b.add(at_B, step_B), *sums]
+        def word(state: list[Any]) -> list[Any]:
+            at_A, at_B, sums = state[0], state[1], iter(state[2:])
+            panel = list(code.load_rows(at_A, 1, vector))
+            others = (code.spread(code.load(at_B, 8 * j, _I64), lanes) for j in range(columns))
+            common = (code.call("ctpop", b.and_(part, other)) for other in others for part in panel)
+            counts = [b.add(next(sums), more) for more in common]
+            return [b.add(at_A, _I64(code.row)), b.add(at_B, step_B), *counts]
 
-    places = [j * row + part * code.bytes for j in range(COUNT_COLUMNS) for part in code.parts]
-    end = code.repeat(words, [A, B, *(code.load(C, place, vector) for place in places)], word)
-    for place, total in zip(places, end[2:]):
-        code.store(total, C, place)
+        code.store_rows(code.repeat(words, [A, B, *code.load_rows(C, columns, vector)], word)[2:], C)
+
+    return emit
 
 
-def _routine(emit: Callable[..., None], twin: Callable[..., None]) -> Any:
-    """``emit`` as something compiled code can call, or its twin where nothing is compiled."""
+def emitters_for(registers: Registers) -> dict[str, Callable[..., None]]:
+    """What writes the code of each routine for a machine with these registers."""
+    return {
+        "multiply_tile": _multiply(registers.tile), "multiply_4": _multiply(4), "multiply_1": _multiply(1),
+        "forward_tile": _forward(registers.tile), "forward_1": _forward(1),
+        "add_lookups": _lookups(LOOKUP_ROWS), "add_lookups_1": _lookups(1),
+        "sign_bits": _sign_bits, "count_common_bits": _count(registers.count_columns),
+    }  # fmt: skip
+
+
+EMITTERS = emitters_for(HERE)
+
+
+def _routine(name: str, twin: Callable[..., None]) -> Any:
+    """What compiled code can call by this name, or its twin where nothing is compiled."""
     if compiler_is_off():
         return twin
+    emit = EMITTERS[name]
 
     def typed(context: Any, *arguments: Any) -> Any:
         size = 4 if types.float32 in arguments else 8
         kinds = [kind if isinstance(kind, types.Float) else types.intp for kind in arguments]
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            emit(_Code(builder, _HERE, size), *values)
+            emit(_Code(builder, HERE, size), *values)
             return context.get_dummy_value()
 
         return types.void(*kinds), generate
@@ -312,20 +278,14 @@ def _constant(numbers: Callable[[int], int], twin: Callable[[Any], int]) -> Any:
     return intrinsic(typed)
 
 
-EMITTERS = {
-    "multiply_tile": _multiply(TILE), "multiply_4": _multiply(4), "multiply_1": _multiply(1),
-    "forward_tile": _forward(TILE), "forward_1": _forward(1),
-    "add_lookups": _lookups(LOOKUP_ROWS), "add_lookups_1": _lookups(1),
-    "sign_bits": _sign_bits, "count_common_bits": _count,
-}  # fmt: skip
-multiply_tile = _routine(EMITTERS["multiply_tile"], twins.multiply(TILE))
-multiply_4 = _routine(EMITTERS["multiply_4"], twins.multiply(4))
-multiply_1 = _routine(EMITTERS["multiply_1"], twins.multiply(1))
-forward_tile = _routine(EMITTERS["forward_tile"], twins.forward(TILE))
-forward_1 = _routine(EMITTERS["forward_1"], twins.forward(1))
-add_lookups = _routine(EMITTERS["add_lookups"], twins.lookups(LOOKUP_ROWS))
-add_lookups_1 = _routine(EMITTERS["add_lookups_1"], twins.lookups(1))
-sign_bits = _routine(EMITTERS["sign_bits"], twins.sign_bits)
-count_common_bits = _routine(EMITTERS["count_common_bits"], twins.count_common_bits(COUNT_COLUMNS))
-lanes_of = _constant(lambda size: _HERE.bits // 8 // size, twins.lanes_of)
-width_of = _constant(lambda size: _HERE.panel * _HERE.bits // 8 // size, twins.width_of)
+multiply_tile = _routine("multiply_tile", twins.multiply(TILE))
+multiply_4 = _routine("multiply_4", twins.multiply(4))
+multiply_1 = _routine("multiply_1", twins.multiply(1))
+forward_tile = _routine("forward_tile", twins.forward(TILE))
+forward_1 = _routine("forward_1", twins.forward(1))
+add_lookups = _routine("add_lookups", twins.lookups(LOOKUP_ROWS))
+add_lookups_1 = _routine("add_lookups_1", twins.lookups(1))
+sign_bits = _routine("sign_bits", twins.sign_bits)
+count_common_bits = _routine("count_common_bits", twins.count_common_bits(COUNT_COLUMNS))
+lanes_of = _constant(lambda size: HERE.bits // 8 // size, twins.lanes_of)
+width_of = _constant(lambda size: HERE.panel * HERE.bits // 8 // size, twins.width_of)

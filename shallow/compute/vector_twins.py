@@ -12,22 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from shallow.compute.registers import REGISTERS, Registers
+from shallow.compute.registers import HERE
 
 __all__ = ["count_common_bits", "forward", "lanes_of", "lookups", "multiply", "sign_bits", "width_of"]
 
 HostArray = np.ndarray[Any, Any]
-_HERE = REGISTERS or Registers(128, 16, 4)
 
 
 def lanes_of(number: Any) -> int:
     """Numbers of this type in a vector register."""
-    return _HERE.bits // 8 // int(np.dtype(type(number)).itemsize)
+    return HERE.bits // 8 // int(np.dtype(type(number)).itemsize)
 
 
 def width_of(number: Any) -> int:
     """Numbers of this type in a panel."""
-    return _HERE.panel * lanes_of(number)
+    return HERE.panel * lanes_of(number)
 
 
 def _view(address: int, shape: tuple[int, ...], strides: tuple[int, ...], kind: Any) -> HostArray:
@@ -113,7 +112,7 @@ def count_common_bits(columns: int) -> Callable[..., None]:
     """The twin of the counting of common bits, for ``columns`` columns."""
 
     def twin(words: int, A: int, B: int, stride_B: int, C: int) -> None:
-        rows = _HERE.panel * _HERE.bits // 64
+        rows = HERE.words
         left = _rows(A, (words, rows), rows, np.uint64)
         right = _rows(B, (words, columns), stride_B, np.uint64)
         counts = _rows(C, (columns, rows), rows, np.int64)
