@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shallow.compute.jit import target
+from shallow.compute.jit import compiler_is_off, target
 
-__all__ = ["HERE", "REGISTERS", "Registers", "registers_of"]
+__all__ = ["HERE", "REGISTERS", "Registers", "registers_of", "unavailable"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,12 @@ def registers_of(triple: str, features: str) -> Registers | None:
 
 REGISTERS = registers_of(*target())
 HERE = REGISTERS or Registers(128, 16, 4)  # so that sizes are defined where nothing of ours is compiled
+
+
+def unavailable() -> str | None:
+    """Why the routines of :mod:`shallow.compute.vector_ir` cannot be used here, or None."""
+    if compiler_is_off():
+        return "NUMBA_DISABLE_JIT switches the compiler off"
+    if REGISTERS is None:
+        return "the vector registers of this machine are not in the table of shallow/compute/registers.py"
+    return None

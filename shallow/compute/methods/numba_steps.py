@@ -16,8 +16,9 @@ import numpy as np
 
 from shallow.compute import capabilities
 from shallow.compute.case import Case, Frame, Machine
-from shallow.compute.jit import compiler_is_off, threads
+from shallow.compute.jit import threads
 from shallow.compute.methods import numba_routines as routines
+from shallow.compute.registers import unavailable
 
 __all__ = ["METHOD", "NumbaSteps"]
 
@@ -68,9 +69,7 @@ class NumbaSteps:
 
     def refuses(self, case: Case) -> str | None:
         """Why this method cannot run the case, or None."""
-        if compiler_is_off():
-            return "NUMBA_DISABLE_JIT switches the compiler off"
-        return capabilities.refuses(self.name, case)
+        return unavailable() or capabilities.refuses(self.name, case)
 
     def cost(self, case: Case, machine: Machine, steps: int) -> float:
         """Predicted seconds for this many steps."""
