@@ -84,6 +84,7 @@ REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "gpu": (_has_cuda_device, "a CUDA device and CuPy"),
     "tmpfs": (_can_mount, "root, to mount a small file system"),
     "slurm": (_has_slurm, "root, SLURM's daemons and dask-jobqueue"),
+    "mprotect": (lambda: os.name == "posix", "a system with mprotect"),
     "nvrtc": (lambda: importlib.util.find_spec("cupy_backends") is not None, "CuPy and the CUDA compiler"),
 }
 

@@ -29,6 +29,9 @@ def width_of(number: Any) -> int:
     return HERE.panel * lanes_of(number)
 
 
+_quietly = np.errstate(all="ignore")  # what is not finite goes through without a word, as in the routines
+
+
 def _view(address: int, shape: tuple[int, ...], strides: tuple[int, ...], kind: Any) -> HostArray:
     """The numbers at an address; strides in bytes."""
     kind = np.dtype(kind)
@@ -48,6 +51,7 @@ def _rows(address: int, shape: tuple[int, int], stride: int, kind: Any) -> HostA
 def multiply(rows: int) -> Callable[..., None]:
     """The twin of a product of a panel with ``rows`` columns of B."""
 
+    @_quietly
     def twin(count: int, A: int, B: int, stride_B: int, C_in: int, C_out: int, alpha: int, beta: Any) -> None:
         kind, width = type(beta), width_of(beta)
         total = np.zeros((rows, width), kind)
@@ -65,6 +69,7 @@ def multiply(rows: int) -> Callable[..., None]:
 def forward(rows: int) -> Callable[..., None]:
     """The twin of a forward tile of ``rows`` neurons."""
 
+    @_quietly
     def twin(
         count: int, A: int, W: int, stride_W: int, a: int, slope: Any, f: int, bits: int, stride: int
     ) -> None:

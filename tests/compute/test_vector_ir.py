@@ -1,0 +1,561 @@
+"""Each vector routine against its literal formula and its twin, and not a byte beyond its operands.
+
+Operands have exactly the extent that the formula reads or writes. Gaps between rows hold NaN where they are
+read past and are compared where they are written past. The same file runs with the compiler off: the routines
+then are their twins.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shallow.compute import vector_ir, vector_twins
+from shallow.compute.jit import routine
+from shallow.compute.vector_ir import (
+    COUNT_COLUMNS,
+    COUNT_ROWS,
+    LOOKUP_ROWS,
+    TILE,
+    add_lookups,
+    add_lookups_1,
+    count_common_bits,
+    forward_1,
+    forward_tile,
+    lanes_of,
+    multiply_1,
+    multiply_4,
+    multiply_tile,
+    sign_bits,
+    width_of,
+)
+
+DTYPES = (np.float64, np.float32)
+COUNTS = (0, 1, 2, 7, 64)
+PAGE = mmap.PAGESIZE
+
+
+@routine
+def _multiply_tile(*arguments: Any) -> None:
+    multiply_tile(*arguments)
+
+
+@routine
+def _multiply_4(*arguments: Any) -> None:
+    multiply_4(*arguments)
+
+
+@routine
+def _multiply_1(*arguments: Any) -> None:
+    multiply_1(*arguments)
+
+
+@routine
+def _forward_tile(*arguments: Any) -> None:
+    forward_tile(*arguments)
+
+
+@routine
+def _forward_1(*arguments: Any) -> None:
+    forward_1(*arguments)
+
+
+@routine
+def _add_lookups(*arguments: Any) -> None:
+    add_lookups(*arguments)
+
+
+@routine
+def _add_lookups_1(*arguments: Any) -> None:
+    add_lookups_1(*arguments)
+
+
+@routine
+def _sign_bits(*arguments: Any) -> None:
+    sign_bits(*arguments)
+
+
+@routine
+def _count_common_bits(*arguments: Any) -> None:
+    count_common_bits(*arguments)
+
+
+@routine
+def _sizes(number: Any) -> Any:
+    return lanes_of(number), width_of(number)
+
+
+MULTIPLY = {TILE: _multiply_tile, 4: _multiply_4, 1: _multiply_1}
+FORWARD = {TILE: _forward_tile, 1: _forward_1}
+LOOKUPS = {LOOKUP_ROWS: _add_lookups, 1: _add_lookups_1}
+
+
+def width(dtype: type) -> int:
+    return int(_sizes(dtype(0))[1])
+
+
+@dataclass
+class Call:
+    """A routine, its twin, and arguments in order: arrays (handed over as addresses) and numbers."""
+
+    name: str
+    routine: Callable[..., None]
+    twin: Callable[..., None]
+    arguments: list[Any]
+    written: tuple[int, ...]
+
+    def with_arrays(self, place: Callable[[np.ndarray], np.ndarray]) -> Call:
+        arguments = [place(x) if isinstance(x, np.ndarray) else x for x in self.arguments]
+        return Call(self.name, self.routine, self.twin, arguments, self.written)
+
+    def run(self, which: Callable[..., None] | None = None) -> list[np.ndarray]:
+        """Results on fresh copies, inputs included, so that a written input shows."""
+        copy = self.with_arrays(np.copy)
+        copy.run_in_place(which)
+        return [x for x in copy.arguments if isinstance(x, np.ndarray)]
+
+    def run_in_place(self, which: Callable[..., None] | None = None) -> None:
+        (which or self.routine)(*(x.ctypes.data if isinstance(x, np.ndarray) else x for x in self.arguments))
+
+    def outputs(self, which: Callable[..., None] | None = None) -> list[np.ndarray]:
+        copy = self.with_arrays(np.copy)
+        copy.run_in_place(which)
+        return [copy.arguments[i] for i in self.written]
+
+
+def spaced(rows: np.ndarray, stride: int, filler: float | None = None) -> np.ndarray:
+    """Rows ``stride`` apart in one flat array that ends with the last number of the last row."""
+    count, length = rows.shape
+    flat = np.full((count, stride), np.nan if filler is None else filler, rows.dtype)
+    flat[:, :length] = rows
+    return flat.reshape(-1)[: max(0, count * stride - (stride - length))].copy()
+
+
+def multiply_call(
+    rows: int, dtype: type, count: int, *, gap: int = 0, beta: float = 0.5, seed: int = 0, draw: Any = None
+) -> Call:
+    rng = np.random.default_rng(seed)
+    normal = draw or rng.standard_normal
+    R = width(dtype)
+    A, B = normal((count, R)).astype(dtype), normal((count, rows)).astype(dtype)
+    C, alpha = normal((rows, R)).astype(dtype), normal(R).astype(dtype)
+    arguments = [count, A, spaced(B, rows + gap), rows + gap, C, np.zeros_like(C), alpha, dtype(beta)]
+    return Call(f"multiply_{rows}", MULTIPLY[rows], vector_twins.multiply(rows), arguments, (5,))
+
+
+def multiply_formula(call: Call) -> tuple[np.ndarray, np.ndarray]:
+    """beta C + alpha A^T B in long double, and ``length eps sum |terms|``."""
+    count, A, flat, stride, C, new, alpha, beta = call.arguments
+    rows = new.shape[0]
+    B = np.array([flat[k * stride : k * stride + rows] for k in range(count)]).reshape(count, rows)
+    A, B, C, alpha = (x.astype(np.longdouble) for x in (A, B, C, alpha))
+    kept = beta * C if beta != 0 else np.zeros_like(C)
+    size = abs(alpha) * (abs(B).T @ abs(A)) + abs(kept)
+    return alpha * (B.T @ A) + kept, (count + 2) * np.finfo(new.dtype).eps * size
+
+
+def forward_call(
+    rows: int, dtype: type, count: int, *, gap: int = 0, slope: float = 0.25, seed: int = 0, draw: Any = None
+) -> Call:
+    rng = np.random.default_rng(seed)
+    normal = draw or rng.standard_normal
+    R = width(dtype)
+    A, W = normal((count, R)).astype(dtype), normal((rows, count)).astype(dtype)
+    a, f = normal(rows).astype(dtype), normal(R).astype(dtype)
+    stride = R // 8 + gap
+    bits = np.full((rows - 1) * stride + R // 8, 0x5A, np.uint8)
+    arguments = [count, A, spaced(W, count + gap), count + gap, a, dtype(slope), f, bits, stride]
+    return Call(f"forward_{rows}", FORWARD[rows], vector_twins.forward(rows), arguments, (6, 7))
+
+
+def forward_formula(call: Call) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """z, its error, f, its error."""
+    count, A, flat, stride, a, slope, f = call.arguments[:7]
+    rows, R = len(a), len(f)
+    eps = np.finfo(f.dtype).eps
+    W = np.array([flat[j * stride : j * stride + count] for j in range(rows)]).reshape(rows, count)
+    A, W, a, f = (x.astype(np.longdouble) for x in (A, W, a, f))
+    z, z_size = W @ A, abs(W) @ abs(A)
+    phi = np.where(z > 0, z, slope * z)
+    gain = max(1.0, abs(float(slope)))
+    f_error = (count + rows + 2) * eps * (abs(f) + gain * (abs(a) @ z_size))
+    assert z.shape == (rows, R)
+    return z, count * eps * z_size, f + a @ phi, f_error
+
+
+def unpacked(bits: np.ndarray, rows: int, stride: int, R: int) -> np.ndarray:
+    """The bits of each row as booleans, (rows, R); what lies between the rows must be as it was."""
+    size = R // 8
+    gaps = [bits[j * stride + size : (j + 1) * stride] for j in range(rows - 1)]
+    assert all(np.all(gap == 0x5A) for gap in gaps)
+    packed = np.array([bits[j * stride : j * stride + size] for j in range(rows)])
+    return np.unpackbits(packed, axis=1, bitorder="little").astype(bool)
+
+
+def lookups_call(rows: int, dtype: type, units: int, *, gap: int = 0, seed: int = 0) -> Call:
+    rng = np.random.default_rng(seed)
+    lanes = int(_sizes(dtype(0))[0])
+    words = rng.integers(0, 256, (rows, 2 * units), dtype=np.uint8)
+    table = rng.standard_normal((units * 4, 16, lanes)).astype(dtype)
+    out = spaced(rng.standard_normal((rows, lanes)).astype(dtype), lanes + gap, 7.0)
+    stride = 2 * units + gap
+    arguments = [units, spaced(words, stride, 255), stride, table, out, lanes + gap, dtype(0)]
+    return Call(f"lookups_{rows}", LOOKUPS[rows], vector_twins.lookups(rows), arguments, (4,))
+
+
+def signs_call(dtype: type, panels: int, values: np.ndarray | None = None) -> Call:
+    R = width(dtype)
+    Z = np.random.default_rng(panels).standard_normal((panels, R)).astype(dtype)
+    if values is not None:
+        Z = np.resize(values, (panels, R)).astype(dtype)
+    bits = np.full(panels * R // 8, 0x5A, np.uint8)
+    return Call("sign_bits", _sign_bits, vector_twins.sign_bits, [panels, Z, bits, dtype(0)], (2,))
+
+
+def count_call(words: int, *, gap: int = 0, seed: int = 0) -> Call:
+    rng = np.random.default_rng(seed)
+    A = rng.integers(0, 2**64, (words, COUNT_ROWS), dtype=np.uint64)
+    B = rng.integers(0, 2**64, (words, COUNT_COLUMNS), dtype=np.uint64)
+    C = rng.integers(0, 1000, (COUNT_COLUMNS, COUNT_ROWS), dtype=np.int64)
+    twin = vector_twins.count_common_bits(COUNT_COLUMNS)
+    arguments = [words, A, spaced(B, COUNT_COLUMNS + gap, 0), COUNT_COLUMNS + gap, C]
+    return Call("count_common_bits", _count_common_bits, twin, arguments, (4,))
+
+
+def calls(count: int, gap: int) -> list[Call]:
+    """Every routine at both precisions."""
+    found = []
+    for dtype in DTYPES:
+        found += [multiply_call(rows, dtype, count, gap=gap, seed=count) for rows in MULTIPLY]
+        found += [forward_call(rows, dtype, count, gap=gap, seed=count) for rows in FORWARD]
+        found += [lookups_call(rows, dtype, count, gap=gap, seed=count) for rows in LOOKUPS]
+        found += [signs_call(dtype, count)]
+    return [*found, count_call(count, gap=gap)]
+
+
+def assert_same_bits(left: list[np.ndarray], right: list[np.ndarray]) -> None:
+    assert [x.tobytes() for x in left] == [x.tobytes() for x in right]
+
+
+# The formulas.
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", MULTIPLY)
+@pytest.mark.parametrize("beta", [0.0, -0.0, 1.0, -0.7])
+def test_a_product_errs_by_its_length_times_eps(dtype: type, rows: int, beta: float) -> None:
+    for count in COUNTS:
+        for gap in (0, 1, 5):
+            call = multiply_call(rows, dtype, count, gap=gap, beta=beta, seed=count + gap)
+            expected, bound = multiply_formula(call)
+            for which in (call.routine, call.twin):
+                assert np.all(np.abs(call.outputs(which)[0] - expected) <= bound), (call.name, count, gap)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", FORWARD)
+@pytest.mark.parametrize("slope", [0.0, 0.25, 1.0, -1.5])
+def test_a_forward_tile_errs_by_its_length_times_eps(dtype: type, rows: int, slope: float) -> None:
+    R = width(dtype)
+    for count in COUNTS:
+        for gap in (0, 1, 5):
+            call = forward_call(rows, dtype, count, gap=gap, slope=slope, seed=count + gap)
+            z, z_error, expected, bound = forward_formula(call)
+            clear = np.abs(z) > z_error
+            for which in (call.routine, call.twin):
+                f, bits = call.outputs(which)
+                assert np.all(np.abs(f - expected) <= bound), (call.name, count, gap)
+                seen = unpacked(bits, rows, R // 8 + gap, R)
+                assert np.array_equal(seen[clear], (z > 0)[clear])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", FORWARD)
+@pytest.mark.parametrize("slope", [0.0, 0.5, -2.0])
+def test_at_whole_numbers_nothing_rounds_and_a_kink_has_bit_zero(
+    dtype: type, rows: int, slope: float
+) -> None:
+    rng = np.random.default_rng(rows)
+    R = width(dtype)
+    kinks = 0
+    for count in COUNTS:
+        call = forward_call(
+            rows, dtype, count, slope=slope, draw=lambda shape: rng.integers(-2, 3, shape).astype(float)
+        )
+        z, _, expected, _ = forward_formula(call)
+        kinks += int(np.sum(z == 0))
+        for which in (call.routine, call.twin):
+            f, bits = call.outputs(which)
+            assert np.array_equal(f, expected)
+            assert np.array_equal(unpacked(bits, rows, R // 8, R), z > 0)
+    assert kinks > 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_only_numbers_above_zero_have_a_sign_bit(dtype: type) -> None:
+    tiny = np.finfo(dtype).smallest_subnormal
+    huge = np.finfo(dtype).max
+    values = np.array([0.0, -0.0, tiny, -tiny, np.nan, -np.nan, np.inf, -np.inf, 1.0, -1.0, huge], dtype)
+    for panels in COUNTS:
+        call = signs_call(dtype, panels, values)
+        expected = np.packbits(call.arguments[1] > 0, axis=1, bitorder="little").reshape(-1)
+        for which in (call.routine, call.twin):
+            assert np.array_equal(call.outputs(which)[0], expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", LOOKUPS)
+def test_lookups_add_one_entry_a_nibble_in_their_order(dtype: type, rows: int) -> None:
+    lanes = int(_sizes(dtype(0))[0])
+    for units in COUNTS:
+        for gap in (0, 1, 4):
+            call = lookups_call(rows, dtype, units, gap=gap, seed=units + gap)
+            bits, table, out = call.arguments[1], call.arguments[3], call.arguments[4].copy()
+            for j in range(rows):
+                row = bits[j * (2 * units + gap) :][: 2 * units]
+                total = out[j * (lanes + gap) :][:lanes]
+                for place, nibble in enumerate(np.stack([row & 15, row >> 4], axis=1).reshape(-1)):
+                    total += table[place, nibble]
+            assert_same_bits(call.outputs(), [out])
+            assert_same_bits(call.outputs(call.twin), [out])
+
+
+def test_common_bits_are_counted_exactly() -> None:
+    for words in (*COUNTS, 300):
+        for gap in (0, 1, 5):
+            call = count_call(words, gap=gap, seed=words)
+            _, A, flat, stride, C = call.arguments
+            expected = C.copy()
+            for w in range(words):
+                for j in range(COUNT_COLUMNS):
+                    expected[j] += np.bitwise_count(A[w] & flat[w * stride + j]).astype(np.int64)
+            assert_same_bits(call.outputs(), [expected])
+            assert_same_bits(call.outputs(call.twin), [expected])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_panel_is_as_many_registers_as_the_table_says(dtype: type) -> None:
+    lanes, R = _sizes(dtype(0))
+    assert (lanes, R) == (vector_twins.lanes_of(dtype(0)), vector_twins.width_of(dtype(0)))
+    assert lanes * vector_ir.HERE.panel == R
+    assert lanes * np.dtype(dtype).itemsize * 8 == vector_ir.HERE.bits
+
+
+# The same bits whatever the tile.
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("beta", [0.0, 0.3])
+def test_a_column_of_a_product_has_the_same_bits_in_any_tile(dtype: type, beta: float) -> None:
+    for count in COUNTS:
+        whole = multiply_call(TILE, dtype, count, gap=3, beta=beta, seed=5)
+        expected = whole.outputs()[0]
+        _, A, B, stride, C, new, alpha, _ = whole.arguments
+        for rows in (4, 1):
+            seen = np.zeros_like(new)
+            for j in range(0, TILE - rows + 1, rows):
+                columns = B[j:] if count else B
+                part = [count, A, columns, stride, C[j : j + rows], seen[j : j + rows], alpha, dtype(beta)]
+                Call("", MULTIPLY[rows], multiply_1, part, (5,)).run_in_place()
+            done = TILE - TILE % rows
+            assert_same_bits([seen[:done]], [expected[:done]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_forward_tile_has_the_bits_of_its_neurons_one_by_one(dtype: type) -> None:
+    for count in COUNTS:
+        whole = forward_call(TILE, dtype, count, gap=2, seed=6)
+        expected = whole.outputs()
+        count, A, W, stride_W, a, slope, f, bits, stride = whole.with_arrays(np.copy).arguments
+        for j in range(TILE):
+            weights = W[j * stride_W :] if count else W
+            part = [count, A, weights, stride_W, a[j:], slope, f, bits[j * stride :], stride]
+            Call("", _forward_1, forward_1, part, (6, 7)).run_in_place()
+        assert_same_bits([f, bits], expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_of_lookups_have_the_same_bits_one_by_one(dtype: type) -> None:
+    for units in COUNTS:
+        whole = lookups_call(LOOKUP_ROWS, dtype, units, gap=2, seed=7)
+        expected = whole.outputs()
+        units, bits, stride, table, out, stride_out, zero = whole.with_arrays(np.copy).arguments
+        for j in range(LOOKUP_ROWS):
+            part = [units, bits[j * stride :], stride, table, out[j * stride_out :], stride_out, zero]
+            Call("", _add_lookups_1, add_lookups_1, part, (4,)).run_in_place()
+        assert_same_bits([out], expected)
+
+
+# NaN and infinity.
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", MULTIPLY)
+def test_what_is_not_finite_reaches_its_own_sums_and_no_others(dtype: type, rows: int) -> None:
+    R = width(dtype)
+    for beta in (0.0, 0.5):
+        clean, hit = (multiply_call(rows, dtype, 7, beta=beta, seed=8) for _ in range(2))
+        hit.arguments[1][3, 1] = np.inf
+        hit.arguments[1][2, R - 1] = np.nan
+        hit.arguments[2][4 * rows + rows - 1] = np.nan
+        for which in (hit.routine, hit.twin):
+            before, seen = clean.outputs(which)[0], hit.outputs(which)[0]
+            assert np.all(np.isnan(seen[rows - 1]))
+            assert np.all(np.isnan(seen[:, R - 1]))
+            assert np.all(np.isinf(seen[: rows - 1, 1]))
+            assert np.array_equal(seen[: rows - 1, 0], before[: rows - 1, 0])
+            assert np.array_equal(seen[: rows - 1, 2 : R - 1], before[: rows - 1, 2 : R - 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", MULTIPLY)
+@pytest.mark.parametrize("beta", [0.0, -0.0])
+def test_with_beta_zero_the_old_values_are_not_even_read(dtype: type, rows: int, beta: float) -> None:
+    call = multiply_call(rows, dtype, 5, beta=beta)
+    clean = call.outputs()
+    call.arguments[4][:] = np.nan
+    assert_same_bits(call.outputs(), clean)
+    call.arguments[4] = 0  # no address at all
+    assert_same_bits(call.outputs(), clean)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", MULTIPLY)
+def test_a_beta_that_is_nan_is_not_taken_for_zero(dtype: type, rows: int) -> None:
+    call = multiply_call(rows, dtype, 5, beta=float("nan"))
+    for which in (call.routine, call.twin):
+        assert np.all(np.isnan(call.outputs(which)[0]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", FORWARD)
+def test_a_nan_weight_has_no_bit_and_an_output_of_nan(dtype: type, rows: int) -> None:
+    R = width(dtype)
+    call = forward_call(rows, dtype, 6, slope=0.0)
+    call.arguments[2][(rows - 1) * 6 + 2] = np.nan
+    for which in (call.routine, call.twin):
+        f, bits = call.outputs(which)
+        assert np.all(np.isnan(f))
+        assert not np.any(unpacked(bits, rows, R // 8, R)[rows - 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_minus_infinity_at_slope_zero_is_nan_as_in_the_formula(dtype: type) -> None:
+    call = forward_call(1, dtype, 1, slope=0.0)
+    call.arguments[1][:] = 1.0
+    for weight, lands in ((np.inf, np.inf), (-np.inf, np.nan)):
+        call.arguments[2][:] = weight
+        call.arguments[4][:] = 1.0
+        for which in (call.routine, call.twin):
+            assert np.array_equal(call.outputs(which)[0], np.full(width(dtype), lands), equal_nan=True)
+
+
+# Not a byte beyond.
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("gap", [0, 1])
+def test_nothing_around_an_operand_is_written(count: int, gap: int) -> None:
+    for call in calls(count, gap):
+        buffers: list[tuple[np.ndarray, np.ndarray]] = []
+
+        def between_canaries(x: np.ndarray, buffers: list[Any] = buffers) -> np.ndarray:
+            buffer = np.full(x.nbytes + 2 * 320 + x.itemsize, 0xC5, np.uint8)
+            start = 320 + x.itemsize  # aligned for the number, not for the vector
+            inner = buffer[start : start + x.nbytes].view(x.dtype).reshape(x.shape)
+            inner[:] = x
+            buffers.append((buffer, inner))
+            return inner
+
+        expected = call.run()
+        placed = call.with_arrays(between_canaries)
+        placed.run_in_place()
+        assert_same_bits([inner for _, inner in buffers], expected)
+        for buffer, inner in buffers:
+            start = inner.ctypes.data - buffer.ctypes.data if inner.size else 320
+            assert np.all(buffer[:start] == 0xC5), call.name
+            assert np.all(buffer[start + inner.nbytes :] == 0xC5), call.name
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_inputs_are_left_as_they_are(count: int) -> None:
+    for call in calls(count, 1):
+        copy = call.with_arrays(np.copy)
+        copy.run_in_place()
+        for place, (before, after) in enumerate(zip(call.arguments, copy.arguments)):
+            if isinstance(before, np.ndarray) and place not in call.written:
+                assert before.tobytes() == after.tobytes(), (call.name, place)
+
+
+class Fenced:
+    """Arrays that end, or begin, at a page that may not be touched."""
+
+    def __init__(self, at_the_end: bool) -> None:
+        self.at_the_end = at_the_end
+        self.kept: list[mmap.mmap] = []
+        self.libc = ctypes.CDLL(None, use_errno=True)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        inside = -(-max(1, x.nbytes) // PAGE) * PAGE
+        memory = mmap.mmap(-1, inside + 2 * PAGE)
+        self.kept.append(memory)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        for fence in (address, address + PAGE + inside):
+            assert self.libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(PAGE), 0) == 0
+        start = PAGE + (inside - x.nbytes if self.at_the_end else 0)
+        placed: np.ndarray = np.frombuffer(memory, x.dtype, x.size, start).reshape(x.shape)
+        placed[:] = x
+        return placed
+
+
+def run_between_fences() -> None:
+    """Every routine with every operand between two forbidden pages; for a process of its own."""
+    for count in COUNTS:
+        for gap in (0, 1):
+            for call in calls(count, gap):
+                for at_the_end in (True, False):
+                    print(call.name, count, gap, "end" if at_the_end else "start", flush=True)
+                    placed = call.with_arrays(Fenced(at_the_end))
+                    placed.run_in_place()
+                    assert_same_bits([x for x in placed.arguments if isinstance(x, np.ndarray)], call.run())
+    print("all within their pages", flush=True)
+
+
+def step_over_the_fence() -> None:
+    """One term more than there is: the fence must kill this process."""
+    call = multiply_call(1, np.float64, 7).with_arrays(Fenced(at_the_end=True))
+    call.arguments[0] += 1
+    call.run_in_place()
+    print("nobody noticed", flush=True)
+
+
+def in_a_process(function: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    folder = str(Path(__file__).parent)
+    code = f"import sys; sys.path.insert(0, {folder!r}); import test_vector_ir as t; t.{function}()"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.mprotect
+def test_no_routine_touches_a_byte_beyond_either_end_of_an_operand() -> None:
+    done = in_a_process("run_between_fences")
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
+    assert done.stdout.endswith("all within their pages\n")
+
+
+@pytest.mark.mprotect
+def test_the_fence_kills_who_crosses_it() -> None:
+    done = in_a_process("step_over_the_fence")
+    assert done.returncode < 0, done.stdout + done.stderr
+    assert "nobody noticed" not in done.stdout
