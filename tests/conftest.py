@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import array_api_strict
@@ -21,6 +22,9 @@ from shallow.setting.arrays import host, namespace
 
 hypothesis.settings.register_profile("laboratory", derandomize=True, deadline=None, print_blob=False)
 hypothesis.settings.load_profile("laboratory")
+
+
+COMPILED = "compiled, not run"
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,18 @@ def _has_slurm() -> bool:
     return root and found and importlib.util.find_spec("dask_jobqueue") is not None
 
 
+def _has_avx2() -> bool:
+    processor = Path("/proc/cpuinfo")
+    return processor.exists() and " avx2 " in processor.read_text()
+
+
 # A mark -> whether this machine has what it needs, and what that is. An absent requirement is "not run",
 # counted and said aloud; it is never a pass, and no other kind of skip is accepted.
 REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "gpu": (_has_cuda_device, "a CUDA device and CuPy"),
     "tmpfs": (_can_mount, "root, to mount a small file system"),
     "slurm": (_has_slurm, "root, SLURM's daemons and dask-jobqueue"),
+    "avx2": (_has_avx2, "Linux on a processor with AVX2"),
     "mprotect": (lambda: os.name == "posix", "a system with mprotect"),
     "nvrtc": (lambda: importlib.util.find_spec("cupy_backends") is not None, "CuPy and the CUDA compiler"),
 }
@@ -98,6 +108,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=f"not run: needs {need}"))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Pass on, also from a worker, which code a test compiles for a machine that is not at hand."""
+    for mark in item.iter_markers("compiled_not_run"):
+        item.user_properties.append((COMPILED, mark.args[0]))
+
+
 def _reasons(terminal: Any) -> Counter[str]:
     reports = terminal.stats.get("skipped", [])
     return Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in reports)
@@ -110,6 +126,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.write_line(f"tests not run on this machine: {sum(reasons.values())}")
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"  {count} x {reason}")
+    passed = terminalreporter.stats.get("passed", [])
+    kinds = Counter(what for report in passed for name, what in report.user_properties if name == COMPILED)
+    for what, count in sorted(kinds.items()):
+        terminalreporter.write_line(f"compiled, not run: {count} x code for {what}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
