@@ -13,6 +13,7 @@ import numpy as np
 
 import shallow.exact.gradient as exact
 from shallow.cli.shell import document
+from shallow.compute.device import device_state
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 
@@ -107,14 +108,8 @@ def _blas() -> list[str]:
 
 
 def _device() -> str:
-    if importlib.util.find_spec("cupy") is None:
-        return "CPU only (CuPy is not installed)"
-    import cupy
-
-    if not cupy.cuda.is_available():
-        return "CPU only (CuPy is installed, but finds no CUDA device)"
-    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-    return f"CUDA device {name}"
+    usable, state = device_state()
+    return f"CUDA device {state}" if usable else f"CPU only ({state})"
 
 
 def _gradient_check() -> Check:

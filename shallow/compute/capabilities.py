@@ -40,6 +40,8 @@ class Capability:
     shared_above : float
         Operations of a step above which one network is spread over the cores. Unless it is infinite, the
         members of a batch are spread too.
+    arrays : tuple of str
+        The libraries whose arrays it takes; empty for any that follows the array API standard.
     """
 
     losses: tuple[str, ...]
@@ -54,6 +56,7 @@ class Capability:
     entry: float
     rate: float
     shared_above: float
+    arrays: tuple[str, ...] = ("numpy",)
 
 
 CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
@@ -86,6 +89,21 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             rate=80.0,
             shared_above=2e7,
         ),
+        "portable": Capability(
+            losses=_LOSSES,
+            paces=_PACES,
+            models=_MODELS,
+            dtypes=_DTYPES,
+            outputs=math.inf,
+            leaky=True,
+            smooth=True,
+            startup=0.0,
+            overhead=300e-6,
+            entry=12.0,
+            rate=50.0,
+            shared_above=math.inf,
+            arrays=(),
+        ),
     }
 )
 
@@ -94,6 +112,10 @@ def refuses(name: str, case: Case) -> str | None:
     """Why the method called ``name`` cannot run ``case``, in one sentence, or None."""
     table = CAPABILITIES[name]
     reasons = (
+        (
+            bool(table.arrays) and case.arrays not in table.arrays,
+            f"the arrays are {case.arrays}'s, it takes {' and '.join(table.arrays)}'s",
+        ),
         (case.loss not in table.losses, f"the loss is {case.loss}, it knows {', '.join(table.losses)}"),
         (case.pace not in table.paces, f"the pace is {case.pace}, it knows {', '.join(table.paces)}"),
         (case.model not in table.models, f"the model is {case.model}, it knows {', '.join(table.models)}"),
@@ -127,11 +149,12 @@ def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
 
 def describe() -> str:
     """The table in Markdown, one row a method, as the documentation prints it."""
-    head = "| method | losses | paces | models | outputs k | slope | smoothing | numbers |"
-    rows = [head, "|" + "---|" * 8]
+    head = "| method | arrays | losses | paces | models | outputs k | slope | smoothing | numbers |"
+    rows = [head, "|" + "---|" * 9]
     for name, table in CAPABILITIES.items():
         cells = (
             name,
+            ", ".join(table.arrays) or "any",
             ", ".join(table.losses),
             ", ".join(table.paces),
             ", ".join(table.models),

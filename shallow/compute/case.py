@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from shallow.setting.arrays import Array, dtype_name, library_of
+
 __all__ = ["Case", "Frame", "Machine", "Method", "Model", "Pace", "State"]
 
 HostArray = np.ndarray[Any, Any]
@@ -19,7 +21,10 @@ Model = Literal["network", "gated", "tangent"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Gradient descent on a batch of B networks of one shape, as NumPy arrays of one floating type.
+    """Gradient descent on a batch of B networks of one shape, as arrays of one floating type.
+
+    The arrays are NumPy's, or all of one other array-API namespace and device; the clocks and limits
+    (``factor``, ``time``, ``limit``) are always NumPy's.
 
     One step is ``W <- W - h rate_W (dL/dW + decay_W W)`` and ``a <- a - h rate_a (dL/da + decay_a a)``,
     both gradients taken before either update. The factor h of a member is ``factor[b]`` at the pace
@@ -56,10 +61,10 @@ class Case:
     anchor_W, anchor_a : arrays shaped as W and a, optional
     """
 
-    W: HostArray
-    a: HostArray
-    X: HostArray
-    y: HostArray
+    W: Array
+    a: Array
+    X: Array
+    y: Array
     scale: float
     slope: float
     smoothing: float
@@ -75,9 +80,9 @@ class Case:
     time: HostArray
     limit: HostArray
     model: Model = "network"
-    gates: HostArray | None = None
-    anchor_W: HostArray | None = None
-    anchor_a: HostArray | None = None
+    gates: Array | None = None
+    anchor_W: Array | None = None
+    anchor_a: Array | None = None
 
     @property
     def batch(self) -> int:
@@ -107,12 +112,19 @@ class Case:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The floating type of all arrays."""
-        return np.dtype(self.W.dtype)
+        return np.dtype(dtype_name(self.W))
+
+    @property
+    def arrays(self) -> str:
+        """Whose arrays they are: "numpy", "cupy", ..."""
+        return library_of(self.W)
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
     """Where a batch stands. The arrays may be views, valid until the state advances.
+
+    The clocks are NumPy's; weights, outputs and pre-activations are of the case's own namespace and device.
 
     Parameters
     ----------
@@ -133,10 +145,10 @@ class Frame:
     time: HostArray
     factor: HostArray
     diverged: HostArray
-    W: HostArray
-    a: HostArray
-    outputs: HostArray
-    preactivations: HostArray | None = None
+    W: Array
+    a: Array
+    outputs: Array
+    preactivations: Array | None = None
 
 
 @dataclass(frozen=True)

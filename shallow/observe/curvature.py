@@ -10,6 +10,7 @@ import numpy as np
 
 from shallow.exact.activation import activation
 from shallow.observe.snapshot import Snapshot
+from shallow.setting.arrays import host
 from shallow.setting.losses import LOSSES
 
 __all__ = ["hessian_product", "rate_sharpness", "sharpness"]
@@ -55,10 +56,11 @@ def _largest(now: Snapshot, root_W: float, root_a: float) -> float:
 
 def hessian_product(now: Snapshot) -> Callable[[HostArray, HostArray], tuple[HostArray, HostArray]]:
     """A function (V_W, V_a) -> (Hessian of L) times that direction; O(n m (d + k)) a call."""
-    X, y = now.X.astype(np.float64), now.y.astype(np.float64)
-    a, Z, s = now.a.astype(np.float64), now.preactivations.astype(np.float64), now.scale
-    f = now.outputs.astype(np.float64)
-    gates, features = now.gates.astype(np.float64), activation(Z, now.slope, now.smoothing)
+    X, y, a, Z, f, gates = (
+        host(array).astype(np.float64)
+        for array in (now.X, now.y, now.a, now.preactivations, now.outputs, now.gates)
+    )
+    s, features = now.scale, activation(Z, now.slope, now.smoothing)
     bend = _second_derivative_of_activation(Z, now.slope, now.smoothing)
     slope_of_loss = np.asarray(LOSSES[now.terms.loss].derivative(f, y))
     bend_of_loss = _CURVATURE[now.terms.loss](f, y)

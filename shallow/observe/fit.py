@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from shallow.exact.gradient import predict
 from shallow.observe.observable import Observable
 from shallow.observe.snapshot import Snapshot
-from shallow.setting.arrays import host
+from shallow.setting.arrays import Array, beside, namespace
 from shallow.setting.losses import LOSSES
 from shallow.setting.problem import Problem
 
@@ -46,8 +45,9 @@ def loss_ratio(now: Snapshot, start: Snapshot) -> float:
 
     Frei, Chatterji and Bartlett (2022), Lemma 11. With all derivatives 0 there is no ratio: inf.
     """
-    logs = host(LOSSES[now.terms.loss].log_abs_derivative(now.outputs, now.y)).astype(np.float64)
-    low, high = float(logs.min()), float(logs.max())
+    xp = namespace(now.outputs)
+    logs = LOSSES[now.terms.loss].log_abs_derivative(now.outputs, now.y)
+    low, high = float(xp.min(logs)), float(xp.max(logs))
     if low == -math.inf or high - low > 709.0:
         return math.inf
     return math.exp(high - low)
@@ -55,14 +55,14 @@ def loss_ratio(now: Snapshot, start: Snapshot) -> float:
 
 def margin_min(now: Snapshot, start: Snapshot) -> float:
     """min y f over samples and outputs."""
-    return float((now.y * now.outputs).min())
+    return float(namespace(now.y).min(now.y * now.outputs))
 
 
 def margin_ratio(now: Snapshot, start: Snapshot) -> float:
     """max y f / min y f; inf until every sample is on the right side."""
-    margins = now.y * now.outputs
-    smallest = float(margins.min())
-    return float(margins.max()) / smallest if smallest > 0 else math.inf
+    xp, margins = namespace(now.y), now.y * now.outputs
+    smallest = float(xp.min(margins))
+    return float(xp.max(margins)) / smallest if smallest > 0 else math.inf
 
 
 def smoothed_margin(now: Snapshot, start: Snapshot) -> float:
@@ -84,13 +84,13 @@ def test_error(problem: Problem) -> Observable:
     For a classification loss the fraction of wrong signs (an output of 0 is wrong); for squared loss the
     mean of (f - y)^2 over samples and outputs.
     """
-    X, y = problem.X, host(problem.y)
 
     def function(now: Snapshot, start: Snapshot) -> float:
-        f = host(predict(now.network, X))
+        X, y = beside(problem.X, now.W), beside(problem.y, now.W)
+        xp, f = namespace(y), predict(now.network, X)
         if LOSSES[now.terms.loss].classification:
-            return float(np.mean(f * y <= 0))
-        return float(np.mean((f - y) ** 2))
+            return float(xp.mean(xp.astype(f * y <= 0, xp.float64)))
+        return float(xp.mean((f - y) ** 2))
 
     return Observable("test_error", "1 or output^2", "O(n_test m d)", ("W", "a"), function)
 
@@ -98,8 +98,10 @@ def test_error(problem: Problem) -> Observable:
 test_error.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks of its name
 
 
-def norm(array: np.ndarray[Any, Any]) -> float:
+def norm(array: Array) -> float:
     """The Euclidean norm of all entries in float64, without overflow or underflow."""
+    if not isinstance(array, np.ndarray | np.generic):
+        return _norm_on_device(array)
     flat = np.asarray(array, dtype=np.float64).ravel()
     with np.errstate(over="ignore"):
         square = float(np.dot(flat, flat))
@@ -110,3 +112,13 @@ def norm(array: np.ndarray[Any, Any]) -> float:
         return largest
     scaled = flat / largest
     return largest * math.sqrt(float(np.dot(scaled, scaled)))
+
+
+def _norm_on_device(array: Array) -> float:
+    xp = namespace(array)
+    entries = xp.astype(array, xp.float64)
+    largest = float(xp.max(xp.abs(entries)))
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    scaled = entries / largest
+    return largest * math.sqrt(float(xp.sum(scaled * scaled)))

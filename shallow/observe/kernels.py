@@ -10,7 +10,7 @@ from shallow.exact.ntk import limit_kernel
 from shallow.observe.fit import norm
 from shallow.observe.observable import Observable
 from shallow.observe.snapshot import Snapshot
-from shallow.setting.arrays import host
+from shallow.setting.arrays import Array, beside, host, namespace
 
 __all__ = ["eigen_residual", "kernel_drift", "kernel_gap", "lambda_max", "lambda_min"]
 
@@ -30,7 +30,7 @@ def kernel_drift(now: Snapshot, start: Snapshot) -> float:
     return _relative(now.tangent_kernel, start.tangent_kernel)
 
 
-def _relative(kernel: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> float:
+def _relative(kernel: Array, target: Array) -> float:
     gap, size = norm(kernel - target), norm(target)
     if size > 0:
         return gap / size
@@ -54,7 +54,8 @@ def kernel_gap(initialization: Any) -> Observable:
         )
         # Every output has the same limit, and two different ones do not interact in the mean.
         outputs = 1 if now.a.ndim == 1 else now.a.shape[1]
-        return _relative(now.tangent_kernel, np.kron(host(limit).astype(np.float64), np.eye(outputs)))
+        blocks = np.kron(host(limit).astype(np.float64), np.eye(outputs))
+        return _relative(now.tangent_kernel, beside(blocks, now.tangent_kernel))
 
     return Observable("kernel_gap", "1", "O(n^2 m)", ("tangent_kernel",), function)
 
@@ -69,14 +70,15 @@ def eigen_residual(matrix: Any = None) -> Observable:
     """
     basis = None if matrix is None else np.linalg.eigh(_symmetric(matrix))[1]
 
-    def function(now: Snapshot, start: Snapshot) -> np.ndarray[Any, Any]:
-        V = start.eigenvectors if basis is None else basis
-        residual = now.residual.astype(np.float64).ravel()
+    def function(now: Snapshot, start: Snapshot) -> Array:
+        xp = namespace(now.residual)
+        residual = xp.reshape(xp.astype(now.residual, xp.float64), (-1,))
+        V = start.eigenvectors if basis is None else beside(basis, residual)
         if V.shape[0] != residual.size:
             raise ValueError(
                 f"eigen_residual: the matrix has {V.shape[0]} rows and the residual {residual.size} entries"
             )
-        return np.asarray(V.T @ residual)
+        return V.T @ residual
 
     return Observable("eigen_residual", "output", "O(n^2 k^2)", ("residual", "tangent_kernel"), function)
 

@@ -8,7 +8,6 @@ f_tangent = f_0 - H_W c_W - H_a c_a - b_W J_W W_0 - b_a J_a a_0. One step costs 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -16,45 +15,49 @@ from shallow.exact.activation import activation
 from shallow.observe.fit import norm
 from shallow.observe.observable import Memory
 from shallow.observe.snapshot import Snapshot
+from shallow.setting.arrays import Array, namespace
 from shallow.setting.losses import LOSSES
 
 __all__ = ["tangent_distance", "tangent_outputs"]
-
-HostArray = np.ndarray[Any, Any]
 
 
 def tangent_distance(memory: Memory | None, now: Snapshot, start: Snapshot) -> Memory:
     """sup over the steps so far of ||f - f_tangent|| / ||f_0 - y||, the E that names the regime."""
     state = _first(start) if memory is None else _next(memory, now.factor, start)
-    gap = norm(now.outputs.astype(np.float64).ravel() - tangent_outputs(state, start))
+    gap = norm(_flat(now.outputs) - tangent_outputs(state, start))
     size = norm(start.residual)
     ratio = gap / size if size > 0 else (math.inf if gap > 0 else 0.0)
     before = 0.0 if memory is None else float(memory["value"])
     return {**state, "value": np.asarray(max(before, ratio))}
 
 
-def tangent_outputs(memory: Memory, start: Snapshot) -> HostArray:
+def tangent_outputs(memory: Memory, start: Snapshot) -> Array:
     """The tangent model's outputs, flat, in float64."""
     kernel_W, kernel_a = start.layer_kernels
-    f = start.outputs.astype(np.float64).ravel()
+    f = _flat(start.outputs)
     f = f - kernel_W @ memory["c_W"] - kernel_a @ memory["c_a"]
-    if memory["b"].any():
+    if float(memory["b"][0]) != 0 or float(memory["b"][1]) != 0:
         image_W, image_a = _weights_seen(start)
-        f = f - memory["b"][0] * image_W - memory["b"][1] * image_a
-    return np.asarray(f)
+        f = f - float(memory["b"][0]) * image_W - float(memory["b"][1]) * image_a
+    return f
 
 
-def _first(start: Snapshot) -> dict[str, HostArray]:
-    rows = start.outputs.size
-    return {"c_W": np.zeros(rows), "c_a": np.zeros(rows), "b": np.zeros(2)}
+def _flat(array: Array) -> Array:
+    xp = namespace(array)
+    return xp.reshape(xp.astype(array, xp.float64), (-1,))
 
 
-def _next(memory: Memory, factor: float, start: Snapshot) -> dict[str, HostArray]:
+def _first(start: Snapshot) -> dict[str, Array]:
+    nothing = namespace(start.outputs).zeros_like(_flat(start.outputs))
+    return {"c_W": nothing, "c_a": nothing, "b": np.zeros(2)}
+
+
+def _next(memory: Memory, factor: float, start: Snapshot) -> dict[str, Array]:
     terms = start.terms
     moved = _scaled_derivative(tangent_outputs(memory, start), factor, start)
     kept_W = 1 - factor * terms.rate_W * terms.decay_W if terms.decay_W > 0 else 1.0
     kept_a = 1 - factor * terms.rate_a * terms.decay_a if terms.decay_a > 0 else 1.0
-    b_W, b_a = memory["b"]
+    b_W, b_a = (float(b) for b in memory["b"])
     return {
         "c_W": kept_W * memory["c_W"] + terms.rate_W * moved,
         "c_a": kept_a * memory["c_a"] + terms.rate_a * moved,
@@ -62,19 +65,21 @@ def _next(memory: Memory, factor: float, start: Snapshot) -> dict[str, HostArray
     }
 
 
-def _scaled_derivative(f: HostArray, factor: float, start: Snapshot) -> HostArray:
+def _scaled_derivative(f: Array, factor: float, start: Snapshot) -> Array:
     """factor * dL/df; through logarithms when the factor is so large that the derivative may underflow."""
-    y = start.y.astype(np.float64).ravel()
+    xp, y = namespace(f), _flat(start.y)
     loss = LOSSES[start.terms.loss]
     if factor < 1e100:
-        return np.asarray(factor * loss.derivative(f, y))
-    size = np.exp(np.minimum(loss.log_abs_derivative(f, y) + math.log(factor), 709.0))
-    return np.asarray((np.sign(-y) if loss.classification else np.sign(f - y)) * size)
+        return factor * loss.derivative(f, y)
+    size = xp.exp(xp.clip(loss.log_abs_derivative(f, y) + math.log(factor), max=709.0))
+    return (xp.sign(-y) if loss.classification else xp.sign(f - y)) * size
 
 
-def _weights_seen(start: Snapshot) -> tuple[HostArray, HostArray]:
+def _weights_seen(start: Snapshot) -> tuple[Array, Array]:
     """J_W W_0 and J_a a_0, flat."""
-    a = start.a.astype(np.float64)
-    linear = start.gates * start.preactivations
-    features = activation(start.preactivations, start.slope, start.smoothing)
-    return (start.scale * (linear @ a)).ravel(), (start.scale * (features @ a)).ravel()
+    xp = namespace(start.a)
+    a = xp.astype(start.a, xp.float64)
+    Z = xp.astype(start.preactivations, xp.float64)
+    linear = xp.astype(start.gates, xp.float64) * Z
+    features = activation(Z, start.slope, start.smoothing)
+    return _flat(start.scale * (linear @ a)), _flat(start.scale * (features @ a))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from shallow.observe.snapshot import Snapshot
+from shallow.setting.arrays import Array, host
 
 __all__ = ["Memory", "Observable", "infimum", "supremum"]
 
-Memory = Mapping[str, np.ndarray[Any, Any]]
+Memory = Mapping[str, Array]  # "value" is NumPy's; the rest may live on a device
 Value = Any  # a float or a 1-D array
 
 
@@ -83,7 +84,7 @@ def _extremum(observable: Observable, choose: Callable[[Any, Any], Any], word: s
         raise ValueError(f"{observable.name} already accumulates over the steps")
 
     def accumulate(memory: Memory | None, snapshot: Snapshot, reference: Snapshot) -> Memory:
-        now = np.asarray(function(snapshot, reference), dtype=np.float64)
+        now = np.asarray(host(function(snapshot, reference)), dtype=np.float64)
         return {"value": now if memory is None else choose(memory["value"], now)}
 
     return replace(observable, name=f"{word}_{observable.name}", function=None, accumulate=accumulate)

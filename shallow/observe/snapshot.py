@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
-
-import numpy as np
+from typing import Literal
 
 from shallow.exact.activation import gate
 from shallow.exact.gradient import Gradient, gradient, predict
 from shallow.exact.ntk import empirical_ntk
-from shallow.setting.arrays import host
+from shallow.setting.arrays import Array, beside, host, namespace
 from shallow.setting.losses import LOSSES
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 
 __all__ = ["Snapshot", "Terms"]
-
-HostArray = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,8 @@ class Snapshot:
     """One moment of a run, for observables and users' own functions.
 
     Everything beyond the fields is computed when first read, in the literal formulas of `shallow.exact`.
-    The arrays may be views into a run under way: copy what you keep.
+    The arrays may be views into a run under way: copy what you keep. A run on a device gives arrays of that
+    device, in the namespace of its network.
 
     Parameters
     ----------
@@ -59,8 +56,8 @@ class Snapshot:
 
     problem: Problem
     terms: Terms
-    W: HostArray
-    a: HostArray
+    W: Array
+    a: Array
     scale: float = 1.0
     slope: float = 0.0
     smoothing: float = 0.0
@@ -68,8 +65,8 @@ class Snapshot:
     step: int = 0
     time: float = 0.0
     factor: float = 0.0
-    given_outputs: HostArray | None = None
-    given_preactivations: HostArray | None = None
+    given_outputs: Array | None = None
+    given_preactivations: Array | None = None
 
     @staticmethod
     def of(network: Network, problem: Problem, terms: Terms | None = None) -> Snapshot:
@@ -85,14 +82,14 @@ class Snapshot:
         )
 
     @cached_property
-    def X(self) -> HostArray:
-        """Inputs (n, d) on the host."""
-        return host(self.problem.X)
+    def X(self) -> Array:
+        """Inputs (n, d), where the weights are."""
+        return beside(self.problem.X, self.W)
 
     @cached_property
-    def y(self) -> HostArray:
-        """Labels (n,) or (n, k) on the host."""
-        return host(self.problem.y)
+    def y(self) -> Array:
+        """Labels (n,) or (n, k), where the weights are."""
+        return beside(self.problem.y, self.W)
 
     @cached_property
     def network(self) -> Network:
@@ -108,19 +105,19 @@ class Snapshot:
         return Network(self.W, self.a, self.scale, self.slope, self.smoothing)
 
     @cached_property
-    def outputs(self) -> HostArray:
+    def outputs(self) -> Array:
         """f(X), (n,) or (n, k)."""
         if self.given_outputs is not None:
             return self.given_outputs
-        return host(predict(self.network, self.X))
+        return predict(self.network, self.X)
 
     @cached_property
-    def residual(self) -> HostArray:
+    def residual(self) -> Array:
         """f(X) - y."""
         return self.outputs - self.y
 
     @cached_property
-    def preactivations(self) -> HostArray:
+    def preactivations(self) -> Array:
         """X W^T, (n, m)."""
         if self.given_preactivations is not None:
             return self.given_preactivations
@@ -129,14 +126,14 @@ class Snapshot:
         return self.X @ self.W.T
 
     @cached_property
-    def patterns(self) -> HostArray:
+    def patterns(self) -> Array:
         """Which neuron is on at which sample, z > 0: (n, m) booleans."""
         return self.preactivations > 0
 
     @cached_property
-    def gates(self) -> HostArray:
+    def gates(self) -> Array:
         """phi'(X W^T), (n, m)."""
-        return host(gate(self.preactivations, self.slope, self.smoothing))
+        return gate(self.preactivations, self.slope, self.smoothing)
 
     @cached_property
     def log_loss(self) -> float:
@@ -146,29 +143,31 @@ class Snapshot:
     @cached_property
     def gradient(self) -> Gradient:
         """dL/dW and dL/da, weight decay left out."""
-        return gradient(self.network, self.problem, self.terms.loss)
+        here = self.X is self.problem.X
+        problem = self.problem if here else self.problem.replace(X=self.X, y=self.y)
+        return gradient(self.network, problem, self.terms.loss)
 
     @cached_property
-    def tangent_kernel(self) -> HostArray:
+    def tangent_kernel(self) -> Array:
         """``rate_W H_W + rate_a H_a`` as an (n k, n k) float64 matrix."""
         return self._kernel(self.terms.rate_W, self.terms.rate_a)
 
     @cached_property
-    def layer_kernels(self) -> tuple[HostArray, HostArray]:
+    def layer_kernels(self) -> tuple[Array, Array]:
         """H_W and H_a without their rates, each an (n k, n k) float64 matrix."""
         return self._kernel(1.0, 0.0), self._kernel(0.0, 1.0)
 
     @cached_property
-    def eigenvectors(self) -> HostArray:
+    def eigenvectors(self) -> Array:
         """Orthonormal eigenvectors of the tangent kernel, one a column, eigenvalues ascending."""
-        return np.asarray(np.linalg.eigh(self.tangent_kernel)[1])
+        return namespace(self.tangent_kernel).linalg.eigh(self.tangent_kernel)[1]
 
     @cached_property
-    def eigenvalues(self) -> HostArray:
+    def eigenvalues(self) -> Array:
         """Eigenvalues of the tangent kernel, ascending."""
-        return np.asarray(np.linalg.eigvalsh(self.tangent_kernel))
+        return namespace(self.tangent_kernel).linalg.eigvalsh(self.tangent_kernel)
 
-    def _kernel(self, rate_W: float, rate_a: float) -> HostArray:
-        kernel = host(empirical_ntk(self.network, self.X, rate_W, rate_a)).astype(np.float64)
-        rows = math.isqrt(kernel.size)
-        return np.asarray(kernel.reshape(rows, rows))
+    def _kernel(self, rate_W: float, rate_a: float) -> Array:
+        kernel = empirical_ntk(self.network, self.X, rate_W, rate_a)
+        xp, rows = namespace(kernel), math.isqrt(kernel.size)
+        return xp.reshape(xp.astype(kernel, xp.float64), (rows, rows))

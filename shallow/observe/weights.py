@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from shallow.observe.fit import norm
 from shallow.observe.observable import Memory
 from shallow.observe.snapshot import Snapshot
+from shallow.setting.arrays import Array, namespace
 
 __all__ = [
     "balance",
@@ -30,11 +30,12 @@ def travel_W(now: Snapshot, start: Snapshot) -> float:
 
 def travel_W_max(now: Snapshot, start: Snapshot) -> float:
     """max_k ||w_k - w_k(0)||."""
-    moved = (now.W - start.W).astype(np.float64)
-    largest = float(np.abs(moved).max())
+    xp = namespace(now.W)
+    moved = xp.astype(now.W - start.W, xp.float64)
+    largest = float(xp.max(xp.abs(moved)))
     if largest == 0:
         return 0.0
-    return largest * math.sqrt(float(((moved / largest) ** 2).sum(axis=1).max()))
+    return largest * math.sqrt(float(xp.max(xp.sum((moved / largest) ** 2, axis=1))))
 
 
 def travel_a(now: Snapshot, start: Snapshot) -> float:
@@ -65,21 +66,23 @@ def path_length(memory: Memory | None, now: Snapshot, start: Snapshot) -> Memory
         moved_W = _scaled(now.W - memory["W"], now.terms.rate_W)
         moved_a = _scaled(now.a - memory["a"], now.terms.rate_a)
         length = float(memory["value"]) + math.hypot(moved_W, moved_a)
-    return {"value": np.asarray(length), "W": now.W.copy(), "a": now.a.copy()}
+    xp = namespace(now.W)
+    return {"value": np.asarray(length), "W": xp.asarray(now.W, copy=True), "a": xp.asarray(now.a, copy=True)}
 
 
-def _scaled(moved: np.ndarray[Any, Any], rate: float) -> float:
+def _scaled(moved: Array, rate: float) -> float:
     return norm(moved) / math.sqrt(rate) if rate > 0 else 0.0
 
 
 def stable_rank(now: Snapshot, start: Snapshot) -> float:
     """||W||_F^2 / ||W||_2^2, between 1 and min(m, d); 0 for W = 0."""
-    W = now.W.astype(np.float64)
-    largest = float(np.abs(W).max())
+    xp = namespace(now.W)
+    W = xp.astype(now.W, xp.float64)
+    largest = float(xp.max(xp.abs(W)))
     if largest == 0:
         return 0.0
-    singular = np.linalg.svd(W / largest, compute_uv=False)
-    return float(np.sum((singular / singular[0]) ** 2))
+    singular = xp.linalg.svdvals(W / largest)
+    return float(xp.sum((singular / singular[0]) ** 2))
 
 
 def balance(now: Snapshot, start: Snapshot) -> float:
@@ -87,11 +90,14 @@ def balance(now: Snapshot, start: Snapshot) -> float:
 
     For smoothing = 0 and no weight decay the flow conserves every b_k; a step moves it by O(rate_W rate_a).
     """
-    drift = float(np.abs(_balances(now) - _balances(start)).max())
+    change = _balances(now) - _balances(start)
+    xp = namespace(change)
+    drift = float(xp.max(xp.abs(change)))
     return math.inf if math.isnan(drift) else drift  # squares beyond the largest float
 
 
-def _balances(now: Snapshot) -> np.ndarray[Any, Any]:
-    W, a = now.W.astype(np.float64), now.a.astype(np.float64)
-    outer = a**2 if a.ndim == 1 else (a**2).sum(axis=1)
-    return np.asarray(now.terms.rate_W * outer - now.terms.rate_a * (W**2).sum(axis=1))
+def _balances(now: Snapshot) -> Array:
+    xp = namespace(now.W)
+    W, a = xp.astype(now.W, xp.float64), xp.astype(now.a, xp.float64)
+    outer = a**2 if a.ndim == 1 else xp.sum(a**2, axis=1)
+    return now.terms.rate_W * outer - now.terms.rate_a * xp.sum(W**2, axis=1)

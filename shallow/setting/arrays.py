@@ -7,7 +7,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-__all__ = ["Array", "host", "namespace", "read_array", "require_finite"]
+__all__ = ["Array", "beside", "dtype_name", "host", "library_of", "namespace", "read_array", "require_finite"]
 
 Array = Any  # an array of any namespace that follows the array API standard (NumPy, CuPy, array-api-strict)
 
@@ -21,6 +21,25 @@ def namespace(*arrays: Array) -> Any:
         When the arrays come from different namespaces.
     """
     return array_api_compat.array_namespace(*arrays)
+
+
+def library_of(array: Array) -> str:
+    """The name of the library whose array this is: "numpy", "cupy", "array_api_strict", ..."""
+    return type(array).__module__.partition(".")[0]
+
+
+def dtype_name(array: Array) -> str:
+    """The name of the array's floating type: "float64" or "float32"."""
+    return str(array.dtype).rpartition(".")[2]
+
+
+def beside(array: Array, other: Array) -> Array:
+    """``array`` where ``other`` lives: itself when one library made both, else moved there."""
+    if library_of(array) == library_of(other):
+        return array
+    if isinstance(other, np.ndarray):
+        return host(array)
+    return namespace(other).asarray(host(array), device=other.device)
 
 
 def host(array: Array) -> np.ndarray[Any, Any]:

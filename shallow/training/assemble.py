@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from shallow.compute.case import Case, Frame, Pace
 from shallow.compute.pacing import positive_ratio
 from shallow.observe.snapshot import Snapshot, Terms
-from shallow.setting.arrays import host
+from shallow.setting.arrays import Array, dtype_name, library_of, namespace
 from shallow.setting.losses import LOSSES
 from shallow.setting.problem import Problem
 from shallow.training.gated import GatedModel
@@ -22,8 +21,6 @@ from shallow.training.tangent import TangentModel
 
 __all__ = ["case_of", "group_key", "model_at", "outputs_of", "snapshot_at", "terms_of"]
 
-HostArray = np.ndarray[Any, Any]
-
 
 def group_key(model: Model, problem: Problem) -> tuple[object, ...]:
     """Members with one key fit into one Case."""
@@ -32,7 +29,8 @@ def group_key(model: Model, problem: Problem) -> tuple[object, ...]:
         tuple(model.W.shape),
         tuple(model.a.shape),
         tuple(problem.X.shape),
-        str(host(model.W).dtype),
+        library_of(model.W),
+        dtype_name(model.W),
         model.scale,
         model.slope,
         model.smoothing,
@@ -61,12 +59,13 @@ def case_of(
     paces: dict[type, Pace] = {FlowScaled: "flow", LossScaled: "loss"}
     kind = kind_of(first)
     tangents = [model for model in models if isinstance(model, TangentModel)]
-    gates = [planes(m, host(p.X))[0] for m, p in zip(models, problems) if isinstance(m, GatedModel)]
+    xp = namespace(first.W)
+    gates = [planes(m, p.X)[0] for m, p in zip(models, problems) if isinstance(m, GatedModel)]
     return Case(
-        W=np.stack([host(model.W) for model in models]),
-        a=np.stack([host(model.a) for model in models]),
-        X=np.stack([host(problem.X) for problem in inputs]),
-        y=np.stack([host(problem.y) for problem in inputs]),
+        W=xp.stack([model.W for model in models]),
+        a=xp.stack([model.a for model in models]),
+        X=xp.stack([problem.X for problem in inputs]),
+        y=xp.stack([problem.y for problem in inputs]),
         scale=first.scale,
         slope=first.slope,
         smoothing=first.smoothing,
@@ -82,9 +81,9 @@ def case_of(
         time=np.zeros(len(models)) if time is None else np.array(time, dtype=np.float64),
         limit=np.array([_limit(model, problem, rule.loss) for model, problem in zip(initials, problems)]),
         model=kind,
-        gates=np.stack(gates) if gates else None,
-        anchor_W=np.stack([host(model.at.W) for model in tangents]) if tangents else None,
-        anchor_a=np.stack([host(model.at.a) for model in tangents]) if tangents else None,
+        gates=xp.stack(gates) if gates else None,
+        anchor_W=xp.stack([model.at.W for model in tangents]) if tangents else None,
+        anchor_a=xp.stack([model.at.a for model in tangents]) if tangents else None,
     )
 
 
@@ -102,34 +101,36 @@ def _limit(initial: Model, problem: Problem, loss: str) -> float:
     Under a loss for classification margins are meant to grow without bound, so only the largest number is
     a limit.
     """
-    y = host(problem.y)
-    most = float(np.finfo(y.dtype).max)
-    start = outputs_of(initial, problem)
-    if not np.isfinite(start).all():
+    y, start = problem.y, outputs_of(initial, problem)
+    xp = namespace(y)
+    most = float(xp.finfo(y.dtype).max)
+    if not bool(xp.all(xp.isfinite(start))):
         return 0.0
     if LOSSES[loss].classification:
         return most
-    return min(DIVERGED_GROWTH * max(float(np.abs(start - y).max()), float(np.abs(y).max())), most)
+    return min(DIVERGED_GROWTH * max(float(xp.max(xp.abs(start - y))), float(xp.max(xp.abs(y)))), most)
 
 
-def outputs_of(model: Model, problem: Problem) -> HostArray:
-    """f(X) on the host, without the checks of the public functions."""
+def outputs_of(model: Model, problem: Problem) -> Array:
+    """f(X) where the arrays live, without the checks of the public functions."""
     if isinstance(model, GatedModel | TangentModel):
-        return np.asarray(model.predict(host(problem.X)))
-    _, features, a = planes(model, host(problem.X))
-    return np.asarray(model.scale * (features.T @ a))
+        return model.predict(problem.X)
+    _, features, a = planes(model, problem.X)
+    return model.scale * (features.T @ a)
 
 
 def snapshot_at(
     model: Model, problem: Problem, terms: Terms, frame: Frame, member: int, *, copy: bool = False
 ) -> Snapshot:
     """The snapshot of one member of a frame; ``model`` is what the member started from."""
-    W, a, f = frame.W[member], frame.a[member], frame.outputs[member]
+    W, a, f = frame.W[member, ...], frame.a[member, ...], frame.outputs[member, ...]
     if isinstance(model, TangentModel):
-        W, a = host(model.at.W) + W, host(model.at.a) + a
-    Z = None if frame.preactivations is None else frame.preactivations[member]
+        W, a = model.at.W + W, model.at.a + a
+    Z = None if frame.preactivations is None else frame.preactivations[member, ...]
     if copy:
-        W, a, f, Z = W.copy(), a.copy(), f.copy(), None if Z is None else Z.copy()
+        xp = namespace(W)
+        W, a, f = (xp.asarray(array, copy=True) for array in (W, a, f))
+        Z = None if Z is None else xp.asarray(Z, copy=True)
     return Snapshot(
         problem,
         terms,
@@ -149,4 +150,4 @@ def snapshot_at(
 
 def model_at(model: Model, frame: Frame, member: int) -> Model:
     """``model`` with the weights of one member of a frame (a copy)."""
-    return model.replace(W=frame.W[member], a=frame.a[member])
+    return model.replace(W=frame.W[member, ...], a=frame.a[member, ...])

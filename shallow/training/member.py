@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.case import Frame
+from shallow.compute.device import device_versions
 from shallow.observe.fit import norm
 from shallow.observe.observable import Memory, Observable
 from shallow.observe.snapshot import Snapshot
-from shallow.setting.arrays import host
+from shallow.setting.arrays import host, library_of, namespace
 from shallow.setting.problem import Problem
 from shallow.training.assemble import model_at, outputs_of, snapshot_at, terms_of
 from shallow.training.model import Model
@@ -127,7 +128,7 @@ class Member:
             outcome_step=self.outcome_step,
             snapshots=self.snapshots,
             method=self.method,
-            versions=software_versions(self.method),
+            versions=software_versions(self.method) | device_versions(library_of(self.initial.W)),
             at=self.at,
             observables=self.request.observables,
             memory=self.memory,
@@ -147,7 +148,7 @@ class Member:
         self.times.append(now.time)
         for entry in self.request.observables:
             value = self.memory[entry.name]["value"] if entry.accumulates else self._value(entry, now)
-            self.values[entry.name].append(np.asarray(value, dtype=np.float64))
+            self.values[entry.name].append(np.asarray(host(value), dtype=np.float64))
 
     def _value(self, entry: Observable, now: Snapshot) -> Any:
         assert entry.function is not None
@@ -155,11 +156,11 @@ class Member:
         return entry.function(now, self.reference)
 
     def _settled(self) -> Outcome:
-        y = host(self.problem.y)
+        y = self.problem.y
         f = outputs_of(self.current, self.problem)
         first = outputs_of(self.initial, self.problem) - y
         fitted = norm(f - y) <= convergence_floor(first, y) if self.rule.loss == "squared" else False
-        if fitted or (self.rule.loss == "hinge" and bool((y * f >= 1).all())):
+        if fitted or (self.rule.loss == "hinge" and bool(namespace(y).all(y * f >= 1))):
             return Outcome.CONVERGED
         if relative_gradient(self.current, self.problem, self.rule, f) <= STATIONARY_GRADIENT:
             return Outcome.STATIONARY

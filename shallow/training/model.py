@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+import math
 
 from shallow.compute.case import Model as ModelKind
 from shallow.compute.pacing import kernel_of_planes, largest_eigenvalue_or_inf
 from shallow.exact.activation import activation, gate
-from shallow.setting.arrays import host
+from shallow.exact.ntk import empirical_ntk
+from shallow.setting.arrays import Array, dtype_name, host, library_of, namespace
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 from shallow.training.gated import GatedModel
@@ -19,14 +18,11 @@ __all__ = [
     "Model",
     "kind_of",
     "largest_kernel_eigenvalue",
-    "model_on_host",
     "planes",
-    "problem_on_host",
     "require_fit",
     "weights",
 ]
 
-HostArray = np.ndarray[Any, Any]
 Model = Network | GatedModel | TangentModel
 
 
@@ -37,53 +33,47 @@ def kind_of(model: Model) -> ModelKind:
     return "tangent" if isinstance(model, TangentModel) else "network"
 
 
-def model_on_host(model: Model) -> Model:
-    """The model with NumPy arrays; itself when it has them already."""
+def weights(model: Model) -> tuple[Array, Array]:
+    """W and a; a tangent model's with its expansion point added."""
     if isinstance(model, TangentModel):
-        at = model_on_host(model.at)
-        return model if at is model.at else model.replace(at=at, W=host(model.W), a=host(model.a))
-    if isinstance(model.W, np.ndarray):
-        return model
-    psi = {"psi": host(model.psi)} if isinstance(model, GatedModel) else {}
-    return model.replace(W=host(model.W), a=host(model.a), **psi)
+        return model.at.W + model.W, model.at.a + model.a
+    return model.W, model.a
 
 
-def problem_on_host(problem: Problem) -> Problem:
-    """The problem with NumPy arrays; itself when it has them already."""
-    if isinstance(problem.X, np.ndarray):
-        return problem
-    return problem.replace(X=host(problem.X), y=host(problem.y))
-
-
-def weights(model: Model) -> tuple[HostArray, HostArray]:
-    """W and a on the host; a tangent model's with its expansion point added."""
-    if isinstance(model, TangentModel):
-        return host(model.at.W) + host(model.W), host(model.at.a) + host(model.a)
-    return host(model.W), host(model.a)
-
-
-def planes(model: Model, X: HostArray) -> tuple[HostArray, HostArray, HostArray]:
-    """Gate (m, n), features (m, n) and outer weights a.
+def planes(model: Model, X: Array) -> tuple[Array, Array, Array]:
+    """Gate (m, n), features (m, n) and outer weights a, where model and X live.
 
     With c = dL/df, ``dL/dW = scale (gate o a c^T) X`` and ``dL/da = scale features c``.
     """
     if isinstance(model, TangentModel):
         return planes(model.at, X)
     if isinstance(model, GatedModel):
-        gates = host(gate(X @ host(model.psi).T, model.slope, model.smoothing))
-        return gates.T, (gates * (X @ host(model.W).T)).T, host(model.a)
-    Z = X @ host(model.W).T
-    features = host(activation(Z, model.slope, model.smoothing))
-    return host(gate(Z, model.slope, model.smoothing)).T, features.T, host(model.a)
+        gates = gate(X @ model.psi.T, model.slope, model.smoothing)
+        return gates.T, (gates * (X @ model.W.T)).T, model.a
+    Z = X @ model.W.T
+    features = activation(Z, model.slope, model.smoothing)
+    return gate(Z, model.slope, model.smoothing).T, features.T, model.a
 
 
 def largest_kernel_eigenvalue(model: Model, problem: Problem, rate_W: float, rate_a: float) -> float:
     """lambda_max of the model's own ``rate_W H_W + rate_a H_a``."""
+    if isinstance(model, Network) and library_of(model.W) != "numpy":
+        return _largest_on_device(model, problem.X, rate_W, rate_a)
     X = host(problem.X)
-    gates, features, a = planes(model, X)
+    gates, features, a = (host(plane) for plane in planes(model, problem.X))
     return largest_eigenvalue_or_inf(
         kernel_of_planes(gates, features, a, X @ X.T, model.scale, rate_W, rate_a)
     )
+
+
+def _largest_on_device(network: Network, X: Array, rate_W: float, rate_a: float) -> float:
+    kernel = empirical_ntk(network, X, rate_W, rate_a)
+    xp, rows = namespace(kernel), math.isqrt(kernel.size)
+    if not bool(xp.all(xp.isfinite(kernel))):
+        return math.inf
+    if not bool(xp.any(kernel != 0)):
+        return 0.0  # some CUDA solvers return NaN for the zero matrix
+    return float(xp.linalg.eigvalsh(xp.reshape(kernel, (rows, rows)))[-1])
 
 
 def require_fit(model: Model, problem: Problem) -> None:
@@ -100,16 +90,17 @@ def require_fit(model: Model, problem: Problem) -> None:
         raise TypeError(f"cannot train a {type(model).__name__}; give a Network, GatedModel or TangentModel")
     if not isinstance(problem, Problem):
         raise TypeError(f"problem is a {type(problem).__name__}; give a Problem(X, y)")
-    W, a = weights(model)
-    y = host(problem.y)
+    W, a, y = model.W, model.a, problem.y
     if problem.d != model.d:
         raise ValueError(
             f"the problem has {problem.d} inputs and the network reads {model.d}; X is (n, d), W (m, d)"
         )
     if y.shape[1:] != a.shape[1:]:
         raise ValueError(
-            f"labels have shape {y.shape} and a has shape {a.shape}; "
+            f"labels have shape {tuple(y.shape)} and a has shape {tuple(a.shape)}; "
             "give (n,) with (m,), or (n, k) with (m, k)"
         )
-    if y.dtype != W.dtype:
-        raise TypeError(f"the problem is {y.dtype} and the network is {W.dtype}; give both one floating type")
+    if dtype_name(y) != dtype_name(W):
+        raise TypeError(
+            f"the problem is {dtype_name(y)} and the network is {dtype_name(W)}; give both one floating type"
+        )

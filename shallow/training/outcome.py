@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import Any
-
-import numpy as np
 
 from shallow.observe.fit import norm
-from shallow.setting.arrays import host
+from shallow.setting.arrays import Array, namespace
 from shallow.setting.losses import LOSSES
 from shallow.setting.problem import Problem
 from shallow.training.model import Model, planes, weights
@@ -48,27 +45,25 @@ class Outcome(Enum):
     DIVERGED = "diverged"
 
 
-def convergence_floor(first: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
+def convergence_floor(first: Array, y: Array) -> float:
     """The residual norm at which squared loss has converged; ``first`` is the residual at the start."""
-    floor = max(CONVERGED_RESIDUAL, 16 * float(np.finfo(y.dtype).eps))
+    floor = max(CONVERGED_RESIDUAL, 16 * float(namespace(y).finfo(y.dtype).eps))
     return floor * max(norm(first), norm(y))
 
 
-def relative_gradient(
-    model: Model, problem: Problem, rule: GradientDescent, f: np.ndarray[Any, Any]
-) -> float:
+def relative_gradient(model: Model, problem: Problem, rule: GradientDescent, f: Array) -> float:
     """||gradient|| / (||J||_F ||dL/df|| + ||decay theta||) over the trained layers, between 0 and 1.
 
     0 when nothing can move: no trained layer, a dead network, or no derivative left. The derivative is
     divided by its largest entry first, so it means the same at a loss of 1e-100.
     """
-    X, y = host(problem.X), host(problem.y)
-    loss = LOSSES[rule.loss]
-    logs = host(loss.log_abs_derivative(f, y))
-    largest_log = float(logs.max())
+    X, y = problem.X, problem.y
+    xp, loss = namespace(f), LOSSES[rule.loss]
+    logs = loss.log_abs_derivative(f, y)
+    largest_log = float(xp.max(logs))
     if largest_log == -math.inf:
         return 1.0 if rule.rate_W * rule.decay_W + rule.rate_a * rule.decay_a > 0 else 0.0
-    c = (np.sign(-y) if loss.classification else np.sign(f - y)) * np.exp(logs - logs.max())
+    c = (xp.sign(-y) if loss.classification else xp.sign(f - y)) * xp.exp(logs - xp.max(logs))
     unit = math.exp(min(-largest_log, 700.0))
     gates, features, a = planes(model, X)
     W_now, a_now = weights(model)
@@ -76,8 +71,9 @@ def relative_gradient(
     if rule.rate_W > 0:
         outer = a[:, None] * c if a.ndim == 1 else a @ c.T
         back = model.scale * (gates * outer) @ X
-        spread = np.sqrt((a**2).reshape(len(a), -1).sum(axis=1))[:, None] * gates
-        reach = abs(model.scale) * norm(spread * np.linalg.norm(X, axis=1))
+        sizes_of_a = xp.sqrt(xp.sum(xp.reshape(a**2, (a.shape[0], -1)), axis=1))
+        sizes_of_x = xp.linalg.vector_norm(X, axis=1)
+        reach = abs(model.scale) * norm(sizes_of_a[:, None] * gates * sizes_of_x)
         parts.append(norm(back + (rule.decay_W * unit) * W_now))
         sizes.append(reach * norm(c) + rule.decay_W * unit * norm(W_now))
     if rule.rate_a > 0:

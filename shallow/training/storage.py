@@ -53,7 +53,7 @@ def pack(run: Trajectory) -> dict[str, Any]:
         fields[f"series_{index}"] = values
     for index, memory in enumerate(run.memory.values()):
         for key, values in memory.items():
-            fields[f"memory_{index}_{key}"] = values
+            fields[f"memory_{index}_{key}"] = host(values)
     return {"about": json.dumps(about), **fields}
 
 

@@ -14,7 +14,8 @@ from shallow.compute.threads import one_blas_thread
 from shallow.setting.problem import Problem
 from shallow.training.assemble import case_of, group_key
 from shallow.training.member import Member
-from shallow.training.model import Model, model_on_host, problem_on_host, require_fit
+from shallow.training.model import Model, require_fit
+from shallow.training.placement import mover, place_model, place_problem, place_run, require_one_home
 from shallow.training.record import (
     At,
     Request,
@@ -56,6 +57,7 @@ def train(
     record: Any = ...,
     at: At = ...,
     until: Until = ...,
+    backend: str = ...,
 ) -> Trajectory: ...
 
 
@@ -92,8 +94,9 @@ def train(
         Stop at the first step at which the observable is at most the threshold; looked at every step.
     method : str, optional
         Forces a compute method; by default the plan takes the cheapest that can run the case.
-    backend : "auto" or "cpu"
-        Where to compute.
+    backend : "auto", "numpy" or "cupy"
+        Where to compute: where the arrays live already, on the host, or on the current CUDA device. What is
+        recorded comes to the host; the networks of a run on a device stay there.
     seed : int
         For rules that draw; gradient descent draws nothing.
 
@@ -105,14 +108,17 @@ def train(
     ------
     TypeError, ValueError
         For shapes or types that do not fit, an unknown name, negative steps; each says what to do.
+    RuntimeError
+        For ``backend="cupy"`` where there is no CUDA device.
 
     Notes
     -----
     Cost: two products of 2 n m d operations a step, and what is recorded. Members and restarts have
-    identical bits on one machine, with one version of everything and one method.
+    identical bits on one machine, with one version of everything and one method; on a device, those of one
+    batch do.
     """
     if isinstance(network, Trajectory):
-        return _go_on(network, problem if steps is None else steps, record, at, until)
+        return _go_on(network, problem if steps is None else steps, record, at, until, backend)
     if not isinstance(problem, Problem) or rule is None or steps is None:
         raise TypeError("train needs (network, problem, rule, steps=...), or a Trajectory and steps")
     return train_many(
@@ -154,10 +160,13 @@ def train_many(
         As in :func:`train`.
     """
     given = [problems] * len(networks) if isinstance(problems, Problem) else list(problems)
-    _require_request(list(networks), given, rule, backend, seed)
-    models = [model_on_host(model) for model in networks]
-    known = {id(problem): problem_on_host(problem) for problem in given}
+    _require_request(list(networks), given, rule, seed)
+    move = mover(backend)
+    models = [place_model(model, move) for model in networks]
+    known = {id(problem): place_problem(problem, move) for problem in given}
     shared = [known[id(problem)] for problem in given]
+    for model, problem in zip(models, shared):
+        require_one_home(model, problem)
     request, last = read_record(record), read_steps(steps)
     members = [Member(model, problem, rule, request, at) for model, problem in zip(models, shared)]
     points = recording_steps(at, 0, last)
@@ -183,27 +192,29 @@ def explain(
     ``print(explain(...))`` shows one line a method. Raises as :func:`train` does.
     """
     require_fit(network, problem)
+    require_one_home(network, problem)
     case = case_of([network], [problem], rule, [network])
     return plan.explain(case, read_steps(steps), machine, method)
 
 
-def _require_request(models: list[Any], problems: list[Any], rule: Any, backend: str, seed: int) -> None:
+def _require_request(models: list[Any], problems: list[Any], rule: Any, seed: int) -> None:
     if len(models) != len(problems):
         raise ValueError(
             f"there are {len(models)} networks and {len(problems)} problems; give one problem or one each"
         )
     if not isinstance(rule, GradientDescent):
         raise TypeError(f"rule is a {type(rule).__name__}; give a GradientDescent")
-    if backend not in ("auto", "cpu"):
-        raise ValueError(f"backend {backend!r} is unknown; use 'auto' or 'cpu'")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed is {seed!r}; it must be a non-negative integer")
     for model, problem in zip(models, problems):
         require_fit(model, problem)
 
 
-def _go_on(run: Trajectory, steps: Any, record: Any, at: At, until: Until) -> Trajectory:
+def _go_on(
+    run: Trajectory, steps: Any, record: Any, at: At, until: Until, backend: str = "auto"
+) -> Trajectory:
     """``run`` with more steps: its recorded part, and the new one with the same bits as one longer run."""
+    run = place_run(run, mover(backend))
     request = read_record(record)
     member = Member.resume(run, request, at)
     last = run.last_step + read_steps(steps)

@@ -357,7 +357,7 @@ def test_a_rate_that_is_negative_or_not_finite_is_refused(rate: float) -> None:
         ({"until": ("path_length", 1.0)}, ValueError, "accumulates"),
         ({"until": ("loss", math.nan)}, ValueError, "NaN"),
         ({"method": "nunpy"}, ValueError, "did you mean 'numpy'"),
-        ({"backend": "tpu"}, ValueError, "backend"),
+        ({"backend": "tpu"}, ValueError, "use 'auto', 'numpy', 'cupy'"),
         ({"seed": -1}, ValueError, "seed"),
     ],
 )
