@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from shallow.sweep.ledger import SCHEMA, Ledger, open_ledger, read_ledger
-from shallow.sweep.lock import one_writer
 from shallow.sweep.record import Record, pack_arrays, unpack_arrays
 
 NUMERICS = "numerics 1, numpy 2.0"
@@ -141,25 +139,3 @@ def test_a_reader_may_look_while_a_writer_writes(tmp_path: Path) -> None:
     assert len(reader.finished()) == 2
     reader.close()
     ledger.close()
-
-
-def _hold(path: Path, ready: object, release: object) -> None:
-    with one_writer(path):
-        ready.set()  # type: ignore[attr-defined]
-        release.wait(30)  # type: ignore[attr-defined]
-
-
-@pytest.mark.kill
-def test_a_second_writer_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.lock"
-    context = multiprocessing.get_context("spawn")
-    ready, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(path, ready, release))
-    holder.start()
-    assert ready.wait(30)
-    with pytest.raises(ValueError, match=rf"another sweep \(process {holder.pid} on "), one_writer(path):
-        pass
-    holder.kill()
-    holder.join()
-    with one_writer(path):
-        assert path.read_text().startswith("process ")
