@@ -21,8 +21,8 @@ def one_writer(path: Path) -> Iterator[None]:
 
     The descriptor is not inherited, so a worker that outlives this process does not keep the lock. But a
     child between its fork and its exec still has a copy of the descriptor, and the kernel keeps the lock
-    until the last copy is closed. So the lock is given up by name, not merely closed; and a lock that is
-    held is tried again for ``PATIENCE`` seconds, as its holder may have been killed while it had such a child.
+    until the last copy is closed. So it is unlocked, not merely closed; and a lock that is held is tried
+    again for ``PATIENCE`` seconds, for its holder may have been killed while it had such a child.
 
     Raises
     ------

@@ -8,21 +8,18 @@ from typing import Any, overload
 import numpy as np
 
 from shallow.compute import plan
-from shallow.compute.case import Machine, Method, State
-from shallow.compute.methods import load_method
-from shallow.compute.threads import one_blas_thread
+from shallow.compute.case import Machine
 from shallow.setting.problem import Problem
 from shallow.training.assemble import case_of, group_key
+from shallow.training.batch import run_batch
 from shallow.training.member import Member
 from shallow.training.model import Model, require_fit
 from shallow.training.placement import mover, place_model, place_problem, place_run, require_one_home
 from shallow.training.record import (
     At,
-    Request,
     Until,
     read_record,
     read_steps,
-    read_until,
     recording_steps,
 )
 from shallow.training.rules import GradientDescent
@@ -174,7 +171,7 @@ def train_many(
     for member in members:
         groups.setdefault(group_key(member.initial, member.problem), []).append(member)
     for group in groups.values():
-        _run(group, rule, request, points, last, until, method)
+        run_batch(group, rule, request, points, last, until, method)
     return tuple(member.trajectory() for member in members)
 
 
@@ -221,65 +218,5 @@ def _go_on(
     if member.ended:
         return run
     points = recording_steps(member.at if isinstance(member.at, int) else at, run.last_step + 1, last)
-    _run([member], run.rule, member.request, points, last, until, run.method)
+    run_batch([member], run.rule, member.request, points, last, until, run.method)
     return member.trajectory()
-
-
-def _run(
-    members: list[Member],
-    rule: GradientDescent,
-    request: Request,
-    points: tuple[int, ...],
-    last: int,
-    until: Until,
-    method: str | None,
-) -> None:
-    """Bring a batch of one shape to step ``last``, stopping wherever somebody has to look."""
-    stop_at = read_until(until)
-    every_step = stop_at is not None or any(entry.accumulates for entry in request.observables)
-    record_at, keep_at = frozenset(points), frozenset(request.keep)
-    stops = sorted({*points, *(step for step in request.keep if step < last), last})
-    with np.errstate(all="ignore"), one_blas_thread():
-        chosen, state = _begin(members, rule, last, method)
-        step = members[0].step
-        if step == 0:
-            _look(members, chosen.snapshot(state), record_at, keep_at, stop_at, last)
-        while step < last and not all(member.ended for member in members):
-            target = step + 1 if every_step else next(s for s in stops if s > step)
-            state = chosen.advance(state, target - step)
-            step = target
-            _look(members, chosen.snapshot(state), record_at, keep_at, stop_at, last)
-        for member in members:
-            member.finish()
-
-
-def _begin(
-    members: list[Member], rule: GradientDescent, last: int, method: str | None
-) -> tuple[Method, State]:
-    """The method, and its state where the members stand; members learn how it sees their start."""
-    initials = [member.initial for member in members]
-    problems = [member.problem for member in members]
-    origin = case_of(initials, problems, rule, initials)
-    chosen = load_method(plan.choose(origin, last, method=method))
-    state = chosen.start(origin)
-    frame = chosen.snapshot(state)
-    for index, member in enumerate(members):
-        member.set_reference(frame, index, chosen.name)
-    if members[0].step == 0:
-        return chosen, state
-    current, times = [member.current for member in members], [member.time for member in members]
-    here = case_of(current, problems, rule, initials, step=members[0].step, time=times)
-    return chosen, chosen.start(here)
-
-
-def _look(
-    members: list[Member],
-    frame: Any,
-    record_at: frozenset[int],
-    keep_at: frozenset[int],
-    stop_at: tuple[Any, float] | None,
-    last: int,
-) -> None:
-    for index, member in enumerate(members):
-        if not member.ended:
-            member.look(frame, index, record_at, keep_at, stop_at, last)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from shallow.training import (
     LossScaled,
     Outcome,
     Trajectory,
+    batch,
     train,
     train_many,
 )
@@ -229,6 +231,35 @@ def test_one_member_that_diverges_leaves_the_others_alone() -> None:
     both = train_many([wild, network], problem, rule, steps=60, record="loss")
     assert both[0].outcome is Outcome.DIVERGED
     assert both[1].network.equals(train(network, problem, rule, steps=60).network)
+
+
+@pytest.mark.parametrize("method", ["numpy", "numba"])
+def test_groups_and_members_that_have_left_change_no_bit(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [drawn(seed=seed) for seed in range(9)]
+    networks, problems = [p[0] for p in pairs], [p[1] for p in pairs]
+    networks[4] = networks[4].replace(a=networks[4].a * 400)
+    rule = GradientDescent(0.2, 0.1)
+
+    def runs() -> list[Trajectory]:
+        options: dict[str, Any] = {"steps": 60, "record": ["loss", "path_length"], "at": 7, "method": method}
+        watched = train_many(networks, problems, rule, until=("residual_norm", 0.5), **options)
+        return [*watched, *train_many(networks, problems, rule, **options)]
+
+    together = runs()
+    assert {run.outcome for run in together} >= {Outcome.CONVERGED, Outcome.DIVERGED}
+    assert len({run.last_step for run in together[:9]}) > 4, "they leave at different steps"
+    sizes: list[int] = []
+    whole = batch._group_size
+    monkeypatch.setattr(batch, "_group_size", lambda case: sizes.append(whole(case)) or 2)
+    for run, one in zip(together, runs(), strict=True):
+        assert (run.outcome, run.outcome_step) == (one.outcome, one.outcome_step)
+        assert run.network.equals(one.network)
+        assert run.time.tobytes() == one.time.tobytes()
+        for name, series in run.series.items():
+            assert series.tobytes() == one.series[name].tobytes(), name
+    assert min(sizes) >= 9, "so small networks are one group"
 
 
 def test_bits_do_not_depend_on_the_number_of_threads() -> None:
