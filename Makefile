@@ -10,12 +10,13 @@ BIN := $(VENV)/bin
 SUITE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 SIZE ?= quick
 
-.PHONY: help report test test-all environment lint clean
+.PHONY: help report test test-all coverage environment lint clean
 
 help:
 	@echo "make report    check the statements at quick size and write report/index.html"
 	@echo "make test      every gate: ruff, mypy, the vacuous-test lint, the suite"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make coverage  the compute tests with Numba's compiler off, and which lines of shallow/compute they run"
 
 environment:
 	@$(PYTHON) tools/environment.py $(VENV) $(CONSTRAINTS)
@@ -36,5 +37,10 @@ test: lint
 test-all: lint
 	$(SUITE)
 
+# With the compiler off every routine is plain Python, and each of its lines counts.
+coverage: environment
+	NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -q -m "not slow" tests/compute
+	$(BIN)/coverage report
+
 clean:
-	rm -rf $(VENV) report build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .coverage report build dist .mypy_cache .ruff_cache .pytest_cache

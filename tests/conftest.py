@@ -18,6 +18,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from shallow.compute.jit import compiler_is_off
 from shallow.setting.arrays import host, namespace
 
 hypothesis.settings.register_profile("laboratory", derandomize=True, deadline=None, print_blob=False)
@@ -93,6 +94,7 @@ REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "gpu": (_has_cuda_device, "a CUDA device and CuPy"),
     "tmpfs": (_can_mount, "root, to mount a small file system"),
     "slurm": (_has_slurm, "root, SLURM's daemons and dask-jobqueue"),
+    "compiler": (lambda: not compiler_is_off(), "Numba's compiler, which NUMBA_DISABLE_JIT switches off"),
     "avx2": (_has_avx2, "Linux on a processor with AVX2"),
     "mprotect": (lambda: os.name == "posix", "a system with mprotect"),
     "nvrtc": (lambda: importlib.util.find_spec("cupy_backends") is not None, "CuPy and the CUDA compiler"),

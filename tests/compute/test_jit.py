@@ -55,6 +55,7 @@ def test_the_cache_is_named_by_the_sources(tmp_path: Path, fresh_directory: pyte
     assert moved.name == "another"
 
 
+@pytest.mark.compiler
 def test_compiled_code_lands_in_the_cache(tmp_path: Path) -> None:
     code = (
         "import numpy as np, shallow.compute.methods.numba_routines as r;"
@@ -103,6 +104,7 @@ def test_a_user_without_a_home_is_not_an_error(fresh_directory: pytest.MonkeyPat
     assert jit.cache_directory() is None
 
 
+@pytest.mark.compiler
 def test_numbas_own_settings_are_left_as_they_were(
     tmp_path: Path, fresh_directory: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +139,7 @@ def test_threads_follow_the_environment(
     assert jit.threads() >= 1
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("depth", "columns"), [(1, 1), (7, 3), (5, 13), (300, 9)])
 def test_a_panel_product_is_a_chain_of_fused_operations(dtype: type, depth: int, columns: int) -> None:

@@ -217,6 +217,7 @@ def test_a_start_beyond_the_limit_has_diverged_already() -> None:
     assert np.array_equal(frame.W, case.W)
 
 
+@pytest.mark.compiler
 def test_an_infinite_weight_behind_a_closed_gate_is_seen() -> None:
     W = np.zeros((1, 1, 4, numba_routines.panel_width(0.0)))
     Z, X, columns = np.zeros((1, 2, W.shape[3])), np.ones((2, 4)), np.ones((4, 2))
@@ -228,6 +229,7 @@ def test_an_infinite_weight_behind_a_closed_gate_is_seen() -> None:
     assert np.isnan(numba_routines.move_chunk(*args))
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -243,6 +245,7 @@ def test_what_it_cannot_run_is_refused(changes: dict[str, object], reason: str) 
     assert reason in refusal
 
 
+@pytest.mark.compiler
 def test_without_a_compiler_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert NUMBA.refuses(make(4, 3, 5)) is None
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
