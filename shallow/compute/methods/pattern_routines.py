@@ -1,0 +1,218 @@
+"""Compiled sums over neurons for the tangent kernel of one network: patterns as bits, and pre-activations.
+
+Samples lie side by side in panels. Pre-activations Z are (panels, neurons, R), R samples in two registers.
+Patterns are (groups, words, COUNT_ROWS) of 64-bit words: bit t of word w belongs to neuron 64 w + t, so a
+register holds one word of several samples. Each routine makes the sums of one block of rows or columns of the
+kernel for some neurons, every sum in a fixed order, and no two calls write the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from shallow.compute.jit import routine
+from shallow.compute.methods.lookup_routines import binary_product
+from shallow.compute.vector_ir import (
+    COUNT_COLUMNS,
+    COUNT_ROWS,
+    TILE,
+    count_common_bits,
+    multiply_4,
+    multiply_tile,
+    width_of,
+)
+
+__all__ = ["GROUP", "TILE", "WORD", "count_rows", "finish_rows", "gram_rows", "lookup_rows", "pattern_words"]
+
+WORD = 64  # neurons in a word of bits
+GROUP = math.lcm(TILE, WORD)  # neurons whose pre-activations are made together: whole tiles, whole words
+_DEPTH = 256  # neurons of a product before its sums go back to memory
+_WORDS = 128  # words of a panel that stay in the nearest cache
+
+
+@routine
+def width(number: Any) -> Any:
+    """R, the samples in a panel, for numbers of this type."""
+    return width_of(number)
+
+
+@routine
+def _signs(Z: Any, word: Any, bits: Any, zero: Any) -> None:
+    """``bits[group, word]`` of the samples of a panel, from their pre-activations at 64 neurons."""
+    one = np.uint64(1)
+    none = np.uint64(0)
+    for group in range(bits.shape[0]):
+        column = group * COUNT_ROWS
+        for l in range(COUNT_ROWS):  # noqa: E741
+            bits[group, word, l] = none
+        for t in range(0, WORD, 4):
+            shift = np.uint64(t)
+            for l in range(COUNT_ROWS):  # noqa: E741
+                at = column + l
+                four = one if Z[t, at] > zero else none
+                four |= (one << one) if Z[t + 1, at] > zero else none
+                four |= (one << np.uint64(2)) if Z[t + 2, at] > zero else none
+                four |= (one << np.uint64(3)) if Z[t + 3, at] > zero else none
+                bits[group, word, l] |= four << shift
+
+
+@routine
+def pattern_words(X: Any, W: Any, bits: Any, Z: Any, first: Any, slope: Any) -> None:
+    """The patterns of a group of neurons on all samples, and phi of their pre-activations if Z has room.
+
+    Parameters
+    ----------
+    X : (panels, d, R) array
+        Samples, the last ones zero.
+    W : (GROUP / TILE, d, TILE) array
+    bits : (groups, words, COUNT_ROWS) uint64
+        Written in the words of this group of neurons.
+    Z : (panels, neurons, R) array, or (1, GROUP, R) for scratch
+    first : int
+        The first neuron of the group in bits and in Z.
+    """
+    R, size, d = width_of(slope), X.itemsize, X.shape[1]
+    zero = slope - slope
+    ones = np.ones(R, X.dtype)
+    halves = R // COUNT_ROWS
+    kept = Z.shape[0] == X.shape[0] and Z.shape[1] >= first + GROUP
+    for p in range(X.shape[0]):
+        z = Z[p, first : first + GROUP] if kept else Z[0, :GROUP]
+        target = z.ctypes.data
+        for q in range(W.shape[0]):
+            place = target + q * TILE * R * size
+            multiply_tile(
+                d, X[p].ctypes.data, W[q].ctypes.data, TILE, place, place, ones.ctypes.data, zero
+            )
+        for w in range(GROUP // WORD):
+            _signs(
+                z[w * WORD : (w + 1) * WORD],
+                first // WORD + w,
+                bits[p * halves : (p + 1) * halves],
+                zero,
+            )
+        if kept:
+            for k in range(GROUP):
+                for l in range(R):  # noqa: E741
+                    value = z[k, l]
+                    z[k, l] = value if value > zero else slope * value
+
+
+@routine
+def count_rows(bits: Any, H: Any, panel: Any) -> None:
+    """``H[j, i] += neurons on at both`` for the samples j of one panel of bits and i <= j."""
+    n, words = H.shape[0], bits.shape[1]
+    counts = np.empty((COUNT_ROWS, COUNT_ROWS), np.int64)
+    right = bits[panel].ctypes.data
+    for p in range(panel + 1):
+        left = bits[p].ctypes.data
+        counts[:] = 0
+        for w in range(0, words, _WORDS):
+            here = min(_WORDS, words - w)
+            at = 8 * w * COUNT_ROWS
+            for j in range(0, COUNT_ROWS, COUNT_COLUMNS):
+                count_common_bits(
+                    here, left + at, right + at + 8 * j, COUNT_ROWS, counts.ctypes.data + 8 * j * COUNT_ROWS
+                )
+        for j in range(min(COUNT_ROWS, n - panel * COUNT_ROWS)):
+            row = panel * COUNT_ROWS + j
+            for i in range(min(COUNT_ROWS, row + 1 - p * COUNT_ROWS)):
+                H[row, p * COUNT_ROWS + i] += counts[j, i]
+
+
+@routine
+def lookup_rows(bits: Any, rows: Any, weights: Any, H: Any, start: Any, stop: Any, zero: Any) -> None:
+    """``H[i, j] += sum_k weights[k] bit_ki bit_kj`` for start <= j < stop and j <= i.
+
+    bits as everywhere, rows the same bits sample by sample (n, 8 words) of uint8. A block of samples is given
+    as ``start``, a multiple of COUNT_ROWS, and ``stop``.
+    """
+    n, neurons = H.shape[0], weights.shape[0]
+    groups = -(-(stop - start) // COUNT_ROWS)
+    terms = np.empty((neurons, groups * COUNT_ROWS), H.dtype)
+    one = np.uint64(1)
+    for group in range(groups):
+        source = bits[start // COUNT_ROWS + group]
+        column = group * COUNT_ROWS
+        for w in range(neurons // WORD):
+            for t in range(WORD):
+                shift = np.uint64(t)
+                weight = weights[w * WORD + t]
+                for l in range(COUNT_ROWS):  # noqa: E741
+                    terms[w * WORD + t, column + l] = (
+                        weight if (source[w, l] >> shift) & one != np.uint64(0) else zero
+                    )
+    sums = np.empty((n - start, groups * COUNT_ROWS), H.dtype)
+    binary_product(rows[start:], terms, sums, 0, n - start, zero)
+    for i in range(start, n):
+        for j in range(min(stop, i + 1) - start):
+            H[i, start + j] += sums[i - start, j]
+
+
+@routine
+def _gram(Z: Any, first: Any, last: Any, sums: Any, zero: Any) -> None:
+    """``sums[p - first, j, l] = sum_k Z[first + j // R, k, j % R] Z[p, k, l]`` for panels p >= first.
+
+    The rows j run over the samples of the panels from ``first`` to ``last``.
+    """
+    R, size, neurons = Z.shape[2], Z.itemsize, Z.shape[1]
+    ones = np.ones(R, Z.dtype)
+    one = ones[0]
+    for start in range(0, neurons, _DEPTH):
+        depth = min(_DEPTH, neurons - start)
+        beta = zero if start == 0 else one
+        for p in range(first, Z.shape[0]):
+            A = Z[p, start:].ctypes.data
+            target = sums[p - first].ctypes.data
+            for q in range(first, min(last, p + 1)):
+                B = Z[q, start:].ctypes.data
+                for j in range(0, R, 4):
+                    place = target + ((q - first) * R + j) * R * size
+                    multiply_4(depth, A, B + j * size, R, place, place, ones.ctypes.data, beta)
+
+
+@routine
+def gram_rows(Z: Any, H: Any, diagonal: Any, first: Any, last: Any, zero: Any) -> None:
+    """``H[j, i] += sum_k Z_kj Z_ki`` for j in the panels from ``first`` to ``last`` and i > j.
+
+    The sums with i = j go to ``diagonal``: the lower triangle and the diagonal of H hold the patterns' sums.
+    """
+    n, R = H.shape[0], Z.shape[2]
+    sums = np.empty((Z.shape[0] - first, (last - first) * R, R), Z.dtype)
+    _gram(Z, first, last, sums, zero)
+    for p in range(first, Z.shape[0]):
+        columns = min(R, n - p * R)
+        for j in range(min((last - first) * R, n - first * R)):
+            row = first * R + j
+            for l in range(max(0, row + 1 - p * R), columns):
+                H[row, p * R + l] += sums[p - first, j, l]
+            if p == first + j // R:
+                diagonal[row] += sums[p - first, j, j % R]
+
+
+@routine
+def finish_rows(
+    X: Any, H: Any, own: Any, squares: Any, numbers: Any, first: Any, last: Any, zero: Any
+) -> None:
+    """The kernel from its sums, in place: rows and columns j of the panels from ``first`` to ``last``, i >= j.
+
+    ``H_ij = first_layer K_ij (none + one (own_i + own_j) + both C_ij) + second_layer Q_ij`` with ``K = X X^T``,
+    C the sums over common bits (lower triangle), ``own`` their diagonal, Q the second layer's (upper triangle;
+    ``squares`` its diagonal). ``numbers`` holds first_layer, second_layer, none, one, both in float64.
+    """
+    n, R = H.shape[0], X.shape[2]
+    inner = np.empty((X.shape[0] - first, (last - first) * R, R), X.dtype)
+    _gram(X, first, last, inner, zero)
+    for p in range(first, X.shape[0]):
+        for l in range(min(R, n - p * R)):
+            i = p * R + l
+            for j in range(min((last - first) * R, i + 1 - first * R)):
+                row = first * R + j
+                second = squares[i] if i == row else H[row, i]
+                gates = numbers[2] + numbers[3] * (own[i] + own[row]) + numbers[4] * H[i, row]
+                value = numbers[0] * inner[p - first, j, l] * gates + numbers[1] * second
+                H[i, row] = value
+                H[row, i] = value
