@@ -82,7 +82,7 @@ def ntk(
 def _at_width(
     m: int, problem: Any, H: Any, layer: str, slope: float, bias: float, seed: int
 ) -> dict[str, Any]:
-    from shallow.exact.ntk import empirical_ntk
+    from shallow.compute.tangent_kernel import empirical_ntk
     from shallow.exact.spectrum import smallest_eigenvalue
     from shallow.setting.initialization import ntk_signs
     from shallow.setting.streams import Streams

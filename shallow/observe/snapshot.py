@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from shallow.compute.tangent_kernel import empirical_ntk
 from shallow.exact.activation import gate
 from shallow.exact.gradient import Gradient, gradient, predict
-from shallow.exact.ntk import empirical_ntk
 from shallow.setting.arrays import Array, beside, host, namespace
 from shallow.setting.losses import LOSSES
 from shallow.setting.network import Network
@@ -33,9 +33,9 @@ class Terms:
 class Snapshot:
     """One moment of a run, for observables and users' own functions.
 
-    Everything beyond the fields is computed when first read, in the literal formulas of `shallow.exact`.
-    The arrays may be views into a run under way: copy what you keep. A run on a device gives arrays of that
-    device, in the namespace of its network.
+    Everything beyond the fields is computed when first read, in the literal formulas of `shallow.exact`;
+    large tangent kernels by :mod:`shallow.compute.tangent_kernel`. The arrays may be views into a run under
+    way: copy what you keep. A run on a device gives arrays of that device, in the namespace of its network.
 
     Parameters
     ----------

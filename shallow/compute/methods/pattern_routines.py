@@ -20,12 +20,11 @@ from shallow.compute.vector_ir import (
     COUNT_ROWS,
     TILE,
     count_common_bits,
-    multiply_4,
     multiply_tile,
     width_of,
 )
 
-__all__ = ["GROUP", "TILE", "WORD", "count_rows", "finish_rows", "gram_rows", "lookup_rows", "pattern_words"]
+__all__ = ["GROUP", "WORD", "count_rows", "finish_rows", "gram_rows", "lookup_rows", "pattern_words", "width"]
 
 WORD = 64  # neurons in a word of bits
 GROUP = math.lcm(TILE, WORD)  # neurons whose pre-activations are made together: whole tiles, whole words
@@ -40,23 +39,21 @@ def width(number: Any) -> Any:
 
 
 @routine
-def _signs(Z: Any, word: Any, bits: Any, zero: Any) -> None:
-    """``bits[group, word]`` of the samples of a panel, from their pre-activations at 64 neurons."""
+def _signs(Z: Any, bits: Any, word: Any, zero: Any) -> None:
+    """``bits[:, word]`` from the pre-activations Z (WORD, groups, COUNT_ROWS) of 64 neurons."""
     one = np.uint64(1)
     none = np.uint64(0)
-    for group in range(bits.shape[0]):
-        column = group * COUNT_ROWS
+    for group in range(Z.shape[1]):
         for l in range(COUNT_ROWS):  # noqa: E741
             bits[group, word, l] = none
-        for t in range(0, WORD, 4):
-            shift = np.uint64(t)
+        for t in range(0, WORD, 4):  # four at a time: a word is read and written less often
+            bit = one << np.uint64(t)
             for l in range(COUNT_ROWS):  # noqa: E741
-                at = column + l
-                four = one if Z[t, at] > zero else none
-                four |= (one << one) if Z[t + 1, at] > zero else none
-                four |= (one << np.uint64(2)) if Z[t + 2, at] > zero else none
-                four |= (one << np.uint64(3)) if Z[t + 3, at] > zero else none
-                bits[group, word, l] |= four << shift
+                four = bit if Z[t, group, l] > zero else none
+                four |= bit << one if Z[t + 1, group, l] > zero else none
+                four |= bit << np.uint64(2) if Z[t + 2, group, l] > zero else none
+                four |= bit << np.uint64(3) if Z[t + 3, group, l] > zero else none
+                bits[group, word, l] |= four
 
 
 @routine
@@ -84,16 +81,10 @@ def pattern_words(X: Any, W: Any, bits: Any, Z: Any, first: Any, slope: Any) -> 
         target = z.ctypes.data
         for q in range(W.shape[0]):
             place = target + q * TILE * R * size
-            multiply_tile(
-                d, X[p].ctypes.data, W[q].ctypes.data, TILE, place, place, ones.ctypes.data, zero
-            )
+            multiply_tile(d, X[p].ctypes.data, W[q].ctypes.data, TILE, place, place, ones.ctypes.data, zero)
         for w in range(GROUP // WORD):
-            _signs(
-                z[w * WORD : (w + 1) * WORD],
-                first // WORD + w,
-                bits[p * halves : (p + 1) * halves],
-                zero,
-            )
+            part = z[w * WORD : (w + 1) * WORD].reshape(WORD, halves, COUNT_ROWS)
+            _signs(part, bits[p * halves : (p + 1) * halves], first // WORD + w, zero)
         if kept:
             for k in range(GROUP):
                 for l in range(R):  # noqa: E741
@@ -153,12 +144,28 @@ def lookup_rows(bits: Any, rows: Any, weights: Any, H: Any, start: Any, stop: An
 
 
 @routine
-def _gram(Z: Any, first: Any, last: Any, sums: Any, zero: Any) -> None:
-    """``sums[p - first, j, l] = sum_k Z[first + j // R, k, j % R] Z[p, k, l]`` for panels p >= first.
+def _tiles(Z: Any, first: Any, last: Any, zero: Any) -> Any:
+    """The samples of some panels as tiles (tiles, neurons, TILE), the last one filled up with zeros."""
+    R = width_of(zero)
+    samples = (last - first) * R
+    tiles = np.empty((-(-samples // TILE), Z.shape[1], TILE), Z.dtype)
+    tiles[-1] = zero
+    for q in range(tiles.shape[0]):
+        for j in range(min(TILE, samples - q * TILE)):
+            panel, column = first + (q * TILE + j) // R, (q * TILE + j) % R
+            for k in range(Z.shape[1]):
+                tiles[q, k, j] = Z[panel, k, column]
+    return tiles
 
-    The rows j run over the samples of the panels from ``first`` to ``last``.
+
+@routine
+def _gram(Z: Any, first: Any, last: Any, zero: Any) -> Any:
+    """``sums[p - first, j, l] = sum_k Z_kj Z[p, k, l]`` for panels p >= first, where j counts samples from
+    the first of panel ``first`` to the last of panel ``last - 1``; those with j past p's last are not made.
     """
-    R, size, neurons = Z.shape[2], Z.itemsize, Z.shape[1]
+    R, neurons = width_of(zero), Z.shape[1]
+    tiles = _tiles(Z, first, last, zero)
+    sums = np.empty((Z.shape[0] - first, tiles.shape[0] * TILE, R), Z.dtype)
     ones = np.ones(R, Z.dtype)
     one = ones[0]
     for start in range(0, neurons, _DEPTH):
@@ -166,12 +173,11 @@ def _gram(Z: Any, first: Any, last: Any, sums: Any, zero: Any) -> None:
         beta = zero if start == 0 else one
         for p in range(first, Z.shape[0]):
             A = Z[p, start:].ctypes.data
-            target = sums[p - first].ctypes.data
-            for q in range(first, min(last, p + 1)):
-                B = Z[q, start:].ctypes.data
-                for j in range(0, R, 4):
-                    place = target + ((q - first) * R + j) * R * size
-                    multiply_4(depth, A, B + j * size, R, place, place, ones.ctypes.data, beta)
+            for q in range(min(tiles.shape[0], -(-(p + 1 - first) * R // TILE))):
+                B = tiles[q, start:].ctypes.data
+                place = sums[p - first, q * TILE :].ctypes.data
+                multiply_tile(depth, A, B, TILE, place, place, ones.ctypes.data, beta)
+    return sums
 
 
 @routine
@@ -180,14 +186,13 @@ def gram_rows(Z: Any, H: Any, diagonal: Any, first: Any, last: Any, zero: Any) -
 
     The sums with i = j go to ``diagonal``: the lower triangle and the diagonal of H hold the patterns' sums.
     """
-    n, R = H.shape[0], Z.shape[2]
-    sums = np.empty((Z.shape[0] - first, (last - first) * R, R), Z.dtype)
-    _gram(Z, first, last, sums, zero)
+    n, R = H.shape[0], width_of(zero)
+    sums = _gram(Z, first, last, zero)
     for p in range(first, Z.shape[0]):
         columns = min(R, n - p * R)
         for j in range(min((last - first) * R, n - first * R)):
             row = first * R + j
-            for l in range(max(0, row + 1 - p * R), columns):
+            for l in range(max(0, row + 1 - p * R), columns):  # noqa: E741
                 H[row, p * R + l] += sums[p - first, j, l]
             if p == first + j // R:
                 diagonal[row] += sums[p - first, j, j % R]
@@ -197,22 +202,26 @@ def gram_rows(Z: Any, H: Any, diagonal: Any, first: Any, last: Any, zero: Any) -
 def finish_rows(
     X: Any, H: Any, own: Any, squares: Any, numbers: Any, first: Any, last: Any, zero: Any
 ) -> None:
-    """The kernel from its sums, in place: rows and columns j of the panels from ``first`` to ``last``, i >= j.
+    """The kernel from its sums, in place: entries ij and ji for j in some panels and i >= j.
 
-    ``H_ij = first_layer K_ij (none + one (own_i + own_j) + both C_ij) + second_layer Q_ij`` with ``K = X X^T``,
-    C the sums over common bits (lower triangle), ``own`` their diagonal, Q the second layer's (upper triangle;
-    ``squares`` its diagonal). ``numbers`` holds first_layer, second_layer, none, one, both in float64.
+    ``H_ij = first_layer K_ij (none + one (own_i + own_j) + both C_ij) + second_layer Q_ij`` with
+    ``K = X X^T``, C the sums over common bits (lower triangle; ``own`` their diagonal) and Q the second
+    layer's (upper triangle; ``squares`` its diagonal). ``numbers`` holds first_layer, second_layer, none,
+    one, both in float64.
     """
-    n, R = H.shape[0], X.shape[2]
-    inner = np.empty((X.shape[0] - first, (last - first) * R, R), X.dtype)
-    _gram(X, first, last, inner, zero)
+    n, R = H.shape[0], width_of(zero)
+    inner = _gram(X, first, last, zero)
     for p in range(first, X.shape[0]):
-        for l in range(min(R, n - p * R)):
+        for l in range(min(R, n - p * R)):  # noqa: E741
             i = p * R + l
             for j in range(min((last - first) * R, i + 1 - first * R)):
                 row = first * R + j
                 second = squares[i] if i == row else H[row, i]
                 gates = numbers[2] + numbers[3] * (own[i] + own[row]) + numbers[4] * H[i, row]
-                value = numbers[0] * inner[p - first, j, l] * gates + numbers[1] * second
+                value = 0.0
+                if numbers[0] != 0.0:
+                    value += numbers[0] * inner[p - first, j, l] * gates
+                if numbers[1] != 0.0:
+                    value += numbers[1] * second
                 H[i, row] = value
                 H[row, i] = value

@@ -1,0 +1,215 @@
+"""The tangent kernel of one network from its patterns, in blocks of neurons shared out over threads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shallow.compute.jit import threads
+from shallow.compute.methods import pattern_routines as routines
+from shallow.compute.methods.pattern_routines import GROUP, WORD
+from shallow.compute.vector_ir import COUNT_ROWS, TILE
+
+__all__ = ["pattern_kernel"]
+
+HostArray = np.ndarray[Any, Any]
+Share = Callable[[Callable[[Any], None], Sequence[Any]], None]
+
+_BITS = 1 << 22  # bytes of the patterns of a block
+_ROOM = 1 << 24  # bytes of the pre-activations of a block, where the second layer wants them
+_BAND = 64  # samples of a band of the kernel, about
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One kernel being made: what every block of neurons needs, and the sums so far."""
+
+    X: HostArray  # (panels, d, R), samples side by side
+    W: HostArray  # (m, d)
+    a: HostArray  # (m,)
+    slope: Any
+    equal: bool  # all |a_k| that are not 0 are equal
+    first_layer: bool
+    second_layer: bool
+    H: HostArray  # (n, n): the first layer's sums on and under the diagonal, the second layer's above
+    squares: HostArray  # (n,): the second layer's diagonal
+
+    @property
+    def zero(self) -> Any:
+        return self.slope - self.slope
+
+    @property
+    def groups(self) -> int:
+        return -(-len(self.a) // GROUP)
+
+    @property
+    def block(self) -> int:
+        """Groups of neurons in a block."""
+        panels, _, R = self.X.shape
+        size, room = (GROUP * R * self.X.itemsize, _ROOM) if self.second_layer else (GROUP * R // 8, _BITS)
+        return int(max(1, min(self.groups, room // (panels * size))))
+
+
+def pattern_kernel(
+    W: HostArray,
+    a: HostArray,
+    X: HostArray,
+    scale: float,
+    slope: float,
+    rate_W: float,
+    rate_a: float,
+    workers: int | None = None,
+) -> HostArray:
+    """``rate_W H_W + rate_a H_a`` of a network with one output and no smoothing.
+
+    The first layer needs ``sum_k a_k^2 s_ki s_kj`` with gates ``s = slope + (1 - slope) bit``. Where all
+    |a_k| are equal (zeros apart) that is a count of common bits, exact; otherwise a product of bits with
+    numbers, looked up. The second layer's ``sum_k phi(z_ki) phi(z_kj)`` is a product in tiles. Each triangle
+    of the result holds the sums of one layer, until the last pass joins them.
+
+    Parameters
+    ----------
+    W : (m, d) array
+    a : (m,) array
+    X : (n, d) array
+        All of one floating type, finite.
+    scale, slope, rate_W, rate_a : float
+        The rates not both zero.
+    workers : int, optional
+        Threads; the kernel's bits do not depend on it.
+
+    Returns
+    -------
+    (n, n) array
+        Bitwise symmetric. Memory beyond it: the samples once more, and blocks of at most about 16 MiB
+        (or GROUP neurons, where n is so large that this is more).
+    """
+    n, kind = X.shape[0], X.dtype.type
+    R = int(routines.width(kind(0)))
+    sizes = np.abs(a[a != 0])
+    job = _Job(
+        X=_panels(X, R),
+        W=W,
+        a=a,
+        slope=kind(slope),
+        equal=bool(np.all(sizes == sizes[:1])),
+        first_layer=rate_W != 0.0,
+        second_layer=rate_a != 0.0,
+        H=np.zeros((n, n), X.dtype),
+        squares=np.zeros(n, X.dtype),
+    )
+    weight = float(sizes[0]) ** 2 if job.equal and sizes.size else 1.0  # what a bit in common counts for
+    total = float(sizes.size) if job.equal else float(np.sum(np.square(sizes.astype(np.float64))))
+    numbers = np.array(
+        [
+            rate_W * scale**2 * weight,
+            rate_a * scale**2,
+            slope * slope * total,
+            slope * (1.0 - slope),
+            (1.0 - slope) ** 2,
+        ]
+    )
+    workers = threads() if workers is None else workers
+    with ThreadPoolExecutor(max(1, workers - 1)) as pool:
+
+        def share(run: Callable[[Any], None], items: Sequence[Any]) -> None:
+            _share(pool, run, items, workers)
+
+        for start in range(0, job.groups, job.block):
+            _add_block(job, range(start, min(start + job.block, job.groups)), share)
+        own = np.diag(job.H).astype(np.float64)
+
+        def finish(band: tuple[int, int]) -> None:
+            routines.finish_rows(job.X, job.H, own, job.squares, numbers, *band, job.zero)
+
+        share(finish, _bands(job.X.shape[0], R))
+    return job.H
+
+
+def _add_block(job: _Job, groups: range, share: Share) -> None:
+    """Add the sums over some groups of neurons."""
+    panels, _, R = job.X.shape
+    neurons = len(groups) * GROUP
+    bits = np.empty((panels * (R // COUNT_ROWS), neurons // WORD, COUNT_ROWS), np.uint64)
+    Z = np.empty((panels, neurons, R), job.X.dtype) if job.second_layer else None
+    a = np.zeros(neurons, job.a.dtype)
+    part = job.a[groups.start * GROUP : groups.stop * GROUP]
+    a[: len(part)] = part
+
+    def forward(group: int) -> None:
+        kept = np.empty((1, GROUP, R), job.X.dtype) if Z is None else Z
+        W = _tiles(job.W[group * GROUP : (group + 1) * GROUP])
+        routines.pattern_words(job.X, W, bits, kept, (group - groups.start) * GROUP, job.slope)
+
+    def multiply(band: tuple[int, int]) -> None:
+        routines.gram_rows(Z, job.H, job.squares, *band, job.zero)
+
+    share(forward, groups)
+    if job.first_layer:
+        (_count if job.equal else _look_up)(job, bits, a, share)
+    if job.second_layer:
+        share(multiply, _bands(panels, R))
+
+
+def _count(job: _Job, bits: HostArray, a: HostArray, share: Share) -> None:
+    """Add the numbers of neurons with a_k != 0 that are on at both samples."""
+    if not np.all(a):
+        bits &= np.packbits(a != 0, bitorder="little").view("<u8")[:, None]
+
+    def count(panel: int) -> None:
+        routines.count_rows(bits, job.H, panel)
+
+    share(count, range(-(-job.H.shape[0] // COUNT_ROWS)))
+
+
+def _look_up(job: _Job, bits: HostArray, a: HostArray, share: Share) -> None:
+    """Add the sums of a_k^2 over the neurons that are on at both samples."""
+    n = job.H.shape[0]
+    rows = np.ascontiguousarray(bits.transpose(0, 2, 1)).view(np.uint8).reshape(-1, len(a) // 8)[:n]
+    weights = np.square(a)
+
+    def look_up(start: int) -> None:
+        routines.lookup_rows(bits, rows, weights, job.H, start, min(n, start + _BAND), job.zero)
+
+    share(look_up, range(0, n, _BAND))
+
+
+def _bands(panels: int, R: int) -> list[tuple[int, int]]:
+    """Panels in bands of about _BAND samples that are a whole number of tiles."""
+    whole = TILE // math.gcd(TILE, R)
+    width = whole * -(-_BAND // (whole * R))
+    return [(first, min(first + width, panels)) for first in range(0, panels, width)]
+
+
+def _panels(X: HostArray, R: int) -> HostArray:
+    n, d = X.shape
+    panels = -(-n // R)
+    padded = np.zeros((panels * R, d), X.dtype)
+    padded[:n] = X
+    return np.ascontiguousarray(padded.reshape(panels, R, d).transpose(0, 2, 1))
+
+
+def _tiles(W: HostArray) -> HostArray:
+    """The weights of at most GROUP neurons as (tiles, d, TILE), with zeros up to a whole group."""
+    padded = np.zeros((GROUP, W.shape[1]), W.dtype)
+    padded[: len(W)] = W
+    return np.ascontiguousarray(padded.reshape(GROUP // TILE, TILE, -1).transpose(0, 2, 1))
+
+
+def _share(pool: ThreadPoolExecutor, run: Callable[[Any], None], items: Iterable[Any], workers: int) -> None:
+    """``run`` on every item: each worker takes every ``workers``-th, the first of them here."""
+    jobs = list(items)
+
+    def take(worker: int) -> None:
+        for item in jobs[worker::workers]:
+            run(item)
+
+    pending = [pool.submit(take, worker) for worker in range(1, min(workers, len(jobs)))]
+    take(0)
+    for task in pending:
+        task.result()
