@@ -20,11 +20,13 @@ from numba import types
 from shallow.compute import vector_twins as twins
 from shallow.compute.jit import compiler_is_off, intrinsic
 from shallow.compute.registers import HERE, Registers
+from shallow.compute.step_emitters import step_emitters
 
 __all__ = [
-    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_lookups", "add_lookups_1",
-    "count_common_bits", "emitters_for", "forward_1", "forward_tile", "lanes_of", "multiply_1", "multiply_4",
-    "multiply_tile", "sign_bits", "width_of",
+    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_lookups", "add_lookups_1", "arrive",
+    "count_common_bits", "emitters_for", "fill_tables", "forward_1", "forward_tile", "lanes_of",
+    "look_up_tile", "move_rows", "multiply_1", "multiply_4", "multiply_tile", "peek",
+    "sign_bits", "width_of", "yield_processor",
 ]  # fmt: skip
 
 _I64, _I32, _I16 = ir.IntType(64), ir.IntType(32), ir.IntType(16)
@@ -44,6 +46,7 @@ class _Code:
         self.row, self.lanes = self.panel * self.bytes, self.bytes // size  # bytes of a panel
         self.number = ir.DoubleType() if size == 8 else ir.FloatType()
         self.vector = ir.VectorType(self.number, self.lanes)
+        self.word = ir.IntType(self.panel * self.lanes)  # the signs of a panel
         self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
 
     def at(self, address: Any, offset: int, kind: Any) -> Any:
@@ -236,6 +239,7 @@ def emitters_for(registers: Registers) -> dict[str, Callable[..., None]]:
         "forward_tile": _forward(registers.tile), "forward_1": _forward(1),
         "add_lookups": _lookups(LOOKUP_ROWS), "add_lookups_1": _lookups(1),
         "sign_bits": _sign_bits, "count_common_bits": _count(registers.count_columns),
+        **step_emitters(registers),
     }  # fmt: skip
 
 
@@ -287,5 +291,10 @@ add_lookups = _routine("add_lookups", twins.lookups(LOOKUP_ROWS))
 add_lookups_1 = _routine("add_lookups_1", twins.lookups(1))
 sign_bits = _routine("sign_bits", twins.sign_bits)
 count_common_bits = _routine("count_common_bits", twins.count_common_bits(COUNT_COLUMNS))
+fill_tables = _routine("fill_tables", twins.fill_tables)
+look_up_tile = _routine("look_up_tile", twins.look_up(TILE))
+move_rows = _routine("move_rows", twins.move_rows)
+arrive, peek = _routine("arrive", twins.arrive), _routine("peek", twins.peek)
+yield_processor = twins.yield_processor if compiler_is_off() else types.ExternalFunction("sched_yield", types.int32())
 lanes_of = _constant(lambda size: HERE.bits // 8 // size, twins.lanes_of)
 width_of = _constant(lambda size: HERE.panel * HERE.bits // 8 // size, twins.width_of)

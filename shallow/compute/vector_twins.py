@@ -7,6 +7,7 @@ rounds twice where the compiled one is fused.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,10 @@ import numpy as np
 
 from shallow.compute.registers import HERE
 
-__all__ = ["count_common_bits", "forward", "lanes_of", "lookups", "multiply", "sign_bits", "width_of"]
+__all__ = [
+    "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up", "lookups", "move_rows",
+    "multiply", "peek", "sign_bits", "width_of", "yield_processor",
+]  # fmt: skip
 
 HostArray = np.ndarray[Any, Any]
 
@@ -125,3 +129,65 @@ def count_common_bits(columns: int) -> Callable[..., None]:
             counts += np.bitwise_count(right[w][:, None] & left[w][None, :]).astype(np.int64)
 
     return twin
+
+
+def fill_tables(nibbles: int, rows: int, stride: int, factors: int, table: int, kind: Any) -> None:
+    """The twin of the tables of partial sums."""
+    lanes = lanes_of(kind)
+    entries = _rows(table, (16 * nibbles, lanes), lanes, type(kind)).reshape(nibbles, 16, lanes)
+    weights = _rows(factors, (4 * nibbles, 1), 1, type(kind))
+    terms = (weights * _rows(rows, (4 * nibbles, lanes), stride, type(kind))).reshape(nibbles, 4, lanes)
+    entries[:, 0] = 0
+    for bit in range(4):
+        half = 1 << bit
+        entries[:, half : 2 * half] = entries[:, :half] + terms[:, bit : bit + 1]
+
+
+def look_up(rows: int) -> Callable[..., None]:
+    """The twin of the lookups of a tile of ``rows`` neurons."""
+
+    def twin(
+        panels: int, words: int, table: int, start: int, stride_start: int, out: int, stride: int, kind: Any
+    ) -> None:
+        lanes, width = lanes_of(kind), width_of(kind)
+        size = width // 8
+        packed = _view(words, (panels, rows, size), (rows * size, size, 1), np.uint8)
+        entries = _rows(table, (panels * width * 4, lanes), lanes, type(kind))
+        total = _rows(start, (rows, lanes), stride_start, type(kind)).copy()
+        for panel in range(panels):
+            for nibble in range(width // 4):
+                index = (packed[panel, :, nibble // 2] >> (4 * (nibble % 2))) & 15
+                total += entries[(panel * (width // 4) + nibble) * 16 + index.astype(np.intp)]
+        _rows(out, (rows, lanes), stride, type(kind))[:] = total
+
+    return twin
+
+
+def move_rows(
+    rows: int, vectors: int, old: int, G: int, new: int, next_new: int, keep: Any, pushes: int, products: int,
+    doubt: int,
+) -> None:  # fmt: skip
+    """The twin of the move of neurons' weights."""
+    kind, lanes = type(keep), lanes_of(keep)
+    width = vectors * lanes
+    before, gradient = _rows(old, (rows, width), width, kind), _rows(G, (rows, width), width, kind)
+    _rows(products, (rows, lanes), lanes, kind)[:] = (before * gradient).reshape(rows, vectors, lanes).sum(1)
+    moved = keep * before - _rows(pushes, (rows, 1), 1, kind) * gradient
+    _rows(new, (rows, width), next_new, kind)[:] = moved
+    _rows(doubt, (1, lanes), lanes, kind)[0] = (moved * 0).sum()
+
+
+def arrive(counter: int) -> None:
+    """The twin of an arrival; only ever used by one thread."""
+    _view(counter, (1,), (8,), np.int64)[0] += 1
+
+
+def peek(counter: int, out: int) -> None:
+    """The twin of a look at how many have arrived."""
+    _view(out, (1,), (8,), np.int64)[0] = _view(counter, (1,), (8,), np.int64)[0]
+
+
+def yield_processor() -> int:
+    """Let another thread run."""
+    os.sched_yield()
+    return 0
