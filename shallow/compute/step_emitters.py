@@ -18,7 +18,9 @@ def _after(code: Any, address: Any, offset: int) -> Any:
     return code.builder.add(address, address.type(offset))
 
 
-def _fill_tables(code: Any, nibbles: Any, rows: Any, stride: Any, factors: Any, table: Any, kind: Any) -> None:
+def _fill_tables(
+    code: Any, nibbles: Any, rows: Any, stride: Any, factors: Any, table: Any, kind: Any
+) -> None:
     """The sixteen sums of every four terms ``factors[i] rows[i, :lanes]``, in the order of their bits."""
     step = code.scaled(stride, code.size)
 

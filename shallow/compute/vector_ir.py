@@ -23,10 +23,10 @@ from shallow.compute.registers import HERE, Registers
 from shallow.compute.step_emitters import step_emitters
 
 __all__ = [
-    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_lookups", "add_lookups_1", "arrive",
-    "count_common_bits", "emitters_for", "fill_tables", "forward_1", "forward_tile", "lanes_of",
-    "look_up_tile", "move_rows", "multiply_1", "multiply_4", "multiply_tile", "peek",
-    "sign_bits", "width_of", "yield_processor",
+    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_lookups", "add_lookups_1",
+    "arrive", "count_common_bits", "emitters_for", "fill_tables", "forward_1", "forward_tile", "lanes_of",
+    "look_up_tile", "move_rows", "multiply_1", "multiply_4", "multiply_tile", "peek", "sign_bits",
+    "width_of", "yield_processor",
 ]  # fmt: skip
 
 _I64, _I32, _I16 = ir.IntType(64), ir.IntType(32), ir.IntType(16)
@@ -291,10 +291,10 @@ add_lookups = _routine("add_lookups", twins.lookups(LOOKUP_ROWS))
 add_lookups_1 = _routine("add_lookups_1", twins.lookups(1))
 sign_bits = _routine("sign_bits", twins.sign_bits)
 count_common_bits = _routine("count_common_bits", twins.count_common_bits(COUNT_COLUMNS))
-fill_tables = _routine("fill_tables", twins.fill_tables)
+fill_tables, move_rows = _routine("fill_tables", twins.fill_tables), _routine("move_rows", twins.move_rows)
 look_up_tile = _routine("look_up_tile", twins.look_up(TILE))
-move_rows = _routine("move_rows", twins.move_rows)
 arrive, peek = _routine("arrive", twins.arrive), _routine("peek", twins.peek)
-yield_processor = twins.yield_processor if compiler_is_off() else types.ExternalFunction("sched_yield", types.int32())
+_yield = types.ExternalFunction(twins.YIELD, types.int32())  # its name alone is kept in the cache
+yield_processor = twins.yield_processor if compiler_is_off() else _yield
 lanes_of = _constant(lambda size: HERE.bits // 8 // size, twins.lanes_of)
 width_of = _constant(lambda size: HERE.panel * HERE.bits // 8 // size, twins.width_of)

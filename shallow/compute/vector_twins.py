@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,12 @@ import numpy as np
 from shallow.compute.registers import HERE
 
 __all__ = [
-    "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up", "lookups", "move_rows",
-    "multiply", "peek", "sign_bits", "width_of", "yield_processor",
+    "YIELD", "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up", "lookups",
+    "move_rows", "multiply", "peek", "sign_bits", "width_of", "yield_processor",
 ]  # fmt: skip
 
 HostArray = np.ndarray[Any, Any]
+YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"  # the system's own words for it
 
 
 def lanes_of(number: Any) -> int:
@@ -189,5 +191,5 @@ def peek(counter: int, out: int) -> None:
 
 def yield_processor() -> int:
     """Let another thread run."""
-    os.sched_yield()
+    time.sleep(0)
     return 0

@@ -1,7 +1,7 @@
-"""The compiled routines of the binary form: exact gates, one output, and pre-activations that are never kept.
+"""The compiled routines of the binary form: exact gates, one output, no pre-activations kept.
 
-The gates of a ReLU are bits, so the backward product is binary times dense: four samples have sixteen possible
-partial sums of c_i x_i, and with these in a table one addition does the work of four multiply-adds
+The gates of a ReLU are bits, so the backward product is binary times dense: four samples have sixteen
+possible partial sums of c_i x_i, and with these in a table one addition does the work of four multiply-adds
 (Arlazarov, Dinic, Kronrod, Faradzev). A forward product leaves its registers as bits and as outputs only.
 
 Neurons come in tiles, samples in panels of R; ``words`` holds the R bits of a neuron and a panel, the neurons
@@ -19,18 +19,22 @@ from shallow.compute.jit import routine
 from shallow.compute.methods.loss_routines import coefficients, is_sound
 from shallow.compute.vector_ir import (
     TILE,
+    arrive,
     fill_tables,
     forward_tile,
     lanes_of,
     look_up_tile,
-    move_row,
+    move_rows,
+    peek,
     width_of,
+    yield_processor,
 )
 
-__all__ = ["chunks_of", "forward_member", "run_members", "sizes"]
+__all__ = ["chunks_of", "run_members", "sizes", "start_members"]
 
 _TABLE = 32768  # bytes of the tables in use at a time, which the nearest cache holds
 _GROUP = 4  # tiles that go over a panel of samples together
+_PATIENCE = 4000  # looks at the gate before a waiting thread lets others run
 _BLOCK = 32  # tiles whose gradients are made from one set of tables
 
 
@@ -46,6 +50,12 @@ def chunks_of(tiles: int) -> int:
 
 
 @routine
+def _at(array: Any, place: Any) -> Any:
+    """The address of the number at ``place`` of a contiguous array."""
+    return array.ctypes.data + place * array.itemsize
+
+
+@routine
 def _aligned(size: Any, like: Any) -> Any:
     """Zeros whose first is at the start of a cache line: a vector that straddles two is slow to load."""
     flat = np.zeros(size + 64 // like.itemsize, like.dtype)
@@ -56,15 +66,13 @@ def _aligned(size: Any, like: Any) -> Any:
 @routine
 def _forward(W: Any, a: Any, words: Any, panels: Any, slope: Any, first: Any, last: Any, sums: Any) -> None:
     """The words of the tiles from ``first`` to ``last``, and their outputs added to ``sums``."""
-    size, (Q, d, R), D = W.itemsize, panels.shape, W.shape[1]
-    bytes_of_word = words.shape[3]
+    (Q, d, R), D, bytes_of_word = panels.shape, W.shape[1], words.shape[3]
     for group in range(first, last, _GROUP):
         for q in range(Q):
             for t in range(group, min(group + _GROUP, last)):
                 forward_tile(
-                    d, panels.ctypes.data + q * d * R * size, W.ctypes.data + t * TILE * D * size, D,
-                    a.ctypes.data + t * TILE * size, slope, sums.ctypes.data + q * R * size,
-                    words.ctypes.data + (t * Q + q) * TILE * bytes_of_word, bytes_of_word,
+                    d, _at(panels, q * d * R), _at(W, t * TILE * D), D, _at(a, t * TILE), slope,
+                    _at(sums, q * R), _at(words, (t * Q + q) * TILE * bytes_of_word), bytes_of_word,
                 )  # fmt: skip
 
 
@@ -72,22 +80,21 @@ def _forward(W: Any, a: Any, words: Any, panels: Any, slope: Any, first: Any, la
 def _gradients(
     words: Any, X: Any, factors: Any, base: Any, first: Any, last: Any, table: Any, G: Any, zero: Any
 ) -> None:
-    """``G[k] = base + sum_i bit_ki factors_i X_i`` for the neurons of the tiles from ``first`` to ``last``."""
-    size, lanes, R, D = X.itemsize, lanes_of(zero), width_of(zero), X.shape[1]
+    """``G[k] = base + sum_i bit_ki factors_i X_i`` for the tiles from ``first`` to ``last``."""
+    lanes, R, D = lanes_of(zero), width_of(zero), X.shape[1]
     Q, bytes_of_word = words.shape[1], words.shape[3]
-    depth = _TABLE // (R * 4 * lanes * size)
+    depth = _TABLE // (R * 4 * lanes * X.itemsize)
     for column in range(0, D, lanes):
-        source, stride = base.ctypes.data + column * size, 0
+        source, stride = _at(base, column), 0
         for q in range(0, Q, depth):
             here = min(depth, Q - q)
             fill_tables(
-                here * R // 4, X.ctypes.data + (q * R * D + column) * size, D,
-                factors.ctypes.data + q * R * size, table.ctypes.data, zero,
+                here * R // 4, _at(X, q * R * D + column), D, _at(factors, q * R), _at(table, 0), zero
             )  # fmt: skip
             for t in range(first, last):
-                target = G.ctypes.data + ((t - first) * TILE * D + column) * size
+                target = _at(G, (t - first) * TILE * D + column)
                 look_up_tile(
-                    here, words.ctypes.data + (t * Q + q) * TILE * bytes_of_word, table.ctypes.data,
+                    here, _at(words, (t * Q + q) * TILE * bytes_of_word), _at(table, 0),
                     source if q == 0 else target, stride, target, D, zero,
                 )  # fmt: skip
             stride = D
@@ -95,32 +102,35 @@ def _gradients(
 
 @routine
 def _move(
-    old_W: Any, new_W: Any, old_a: Any, new_a: Any, G: Any, rates: Any, first: Any, last: Any, lanes: Any
-) -> Any:
+    old_W: Any, new_W: Any, old_a: Any, new_a: Any, G: Any, rates: Any, first: Any, last: Any, pushes: Any,
+    products: Any, spare: Any,
+) -> Any:  # fmt: skip
     """The weights of the neurons from ``first`` to ``last``; 0, or NaN when one of them is not finite.
 
     ``rates`` holds scale times length times rate, and what is kept of the weights (1 minus decay), for W and
-    then for a. ``lanes`` is room for two registers and a row.
+    then for a. ``pushes`` has room for a number of each of them, ``products`` for a register, ``spare`` for a
+    row of W.
     """
-    size, D, width = old_W.itemsize, old_W.shape[1], lanes_of(rates[0])
+    D, lanes = old_W.shape[1], lanes_of(rates[0])
     moves_W, moves_a = rates[0] != 0 or rates[1] != 1, rates[2] != 0 or rates[3] != 1
-    doubt = rates[0] * 0
     for k in range(first, last):
-        target = new_W.ctypes.data + k * D * size if moves_W else lanes.ctypes.data + 2 * width * size
-        move_row(
-            D // width, old_W.ctypes.data + k * D * size, G.ctypes.data + (k - first) * D * size, target,
-            rates[1], rates[0] * old_a[k], lanes.ctypes.data,
-        )  # fmt: skip
-        change = lanes[0]
-        lost = lanes[width]
-        for l in range(1, width):  # noqa: E741
-            change += lanes[l]
-            lost += lanes[width + l]
-        if moves_a:
+        pushes[k - first] = rates[0] * old_a[k]
+    move_rows(
+        last - first, D // lanes, _at(old_W, first * D), _at(G, 0),
+        _at(new_W, first * D) if moves_W else _at(spare, 0), D if moves_W else 0, rates[1],
+        _at(pushes, 0), _at(products, 0), _at(spare, D),
+    )  # fmt: skip
+    doubt = rates[0] * 0
+    if moves_W:
+        for l in range(lanes):  # noqa: E741
+            doubt += spare[D + l]
+    if moves_a:
+        for k in range(first, last):
+            change = doubt * 0
+            for l in range(lanes):  # noqa: E741
+                change += products[(k - first) * lanes + l]
             new_a[k] = rates[3] * old_a[k] - rates[2] * change
-        doubt += new_a[k] * 0
-        if moves_W:
-            doubt += lost
+            doubt += new_a[k] * 0
     return doubt
 
 
@@ -138,7 +148,7 @@ def _finish(sums: Any, scale: Any, f: Any) -> None:
 
 @routine
 def _prepare(c: Any, X: Any, slope: Any, factors: Any, base: Any) -> None:
-    """``factors = (1 - slope) c`` and ``base = slope sum_i c_i X_i``: the gate of bit b is slope + (1 - slope) b."""
+    """``factors = (1 - slope) c``, ``base = slope sum_i c_i X_i``: a gate is slope + (1 - slope) bit."""
     rest = 1 - slope
     for i in range(c.shape[0]):
         factors[i] = rest * c[i]
@@ -151,82 +161,135 @@ def _prepare(c: Any, X: Any, slope: Any, factors: Any, base: Any) -> None:
 
 
 @routine
-def forward_member(
-    W: Any, a: Any, words: Any, panels: Any, scale: Any, slope: Any, chunks: Any, f: Any
-) -> None:
-    """Words and outputs of one network, summed as its steps sum them."""
-    T = words.shape[0]
-    sums = np.zeros((chunks, panels.shape[0] * panels.shape[2]), W.dtype)
-    for chunk in range(chunks):
-        _forward(
-            W, a, words, panels, slope, chunk * T // chunks, (chunk + 1) * T // chunks, sums[chunk]
-        )
-    _finish(sums, scale, f)
+def start_members(
+    W: Any, a: Any, words: Any, panels: Any, y: Any, f: Any, scale: Any, slope: Any, limit: Any, clock: Any,
+    chunks: Any,
+) -> None:  # fmt: skip
+    """Words and outputs of every network at W[:, 0], summed as its steps sum them; ``clock`` as below."""
+    T = words.shape[1]
+    sums = _aligned(chunks * panels.shape[1] * panels.shape[3], W).reshape(chunks, -1)
+    for b in range(W.shape[0]):
+        own = b if panels.shape[0] > 1 else 0
+        label = b if y.shape[0] > 1 else 0
+        for chunk in range(chunks):
+            sums[chunk] = slope - slope
+            first, last = chunk * T // chunks, (chunk + 1) * T // chunks
+            _forward(W[b, 0], a[b, 0], words[b], panels[own], slope, first, last, sums[chunk])
+        _finish(sums, scale, f[b])
+        if not is_sound(f[b], y[label], limit[b], slope - slope):
+            clock[b, 2] = clock[b, 1]
+
+
+@routine
+def _meet(gate: Any, target: Any, seen: Any) -> Any:
+    """Wait until ``target`` have arrived at the gate; False when the meeting is called off (gate[8] < 0).
+
+    A thread that waits long lets others run, so more threads than cores are slow but do not hang.
+    """
+    arrive(_at(gate, 0))
+    looks = 0
+    while True:
+        peek(_at(gate, 0), _at(seen, 0))
+        if seen[0] >= target:
+            return True
+        looks += 1
+        if looks > _PATIENCE:
+            peek(_at(gate, 8), _at(seen, 0))
+            if seen[0] < 0:
+                return False
+            yield_processor()
 
 
 @routine
 def _run(
-    W: Any, a: Any, words: Any, X: Any, panels: Any, y: Any, f: Any, m: Any, loss: Any, scale: Any, slope: Any,
-    rates: Any, limit: Any, parity: Any, steps: Any, chunks: Any,
+    W: Any, a: Any, words: Any, X: Any, panels: Any, y: Any, f: Any, m: Any, loss: Any, scale: Any,
+    slope: Any, rates: Any, limit: Any, parity: Any, steps: Any, sums: Any, doubts: Any, share: Any,
+    shares: Any, gate: Any, meetings: Any,
 ) -> Any:  # fmt: skip
     """Up to ``steps`` steps of one network; W[0] and W[1] take turns, and ``parity`` names the present one.
 
-    Returns how many steps were sound, and whether the next one diverged; f then belongs to the last sound
-    weights.
+    Share ``share`` of ``shares`` moves its own chunks; all meet once a step and then each sums all outputs in
+    the same order, into sums[0] and sums[1] by turns, since the others may still be reading. Returns how many
+    steps were sound, whether the next one diverged, and how many meetings there have been; f then belongs to
+    the last sound weights.
     """
     n, zero = y.shape[0], slope - slope
-    T, N, D = words.shape[0], X.shape[0], X.shape[1]
+    T, N, D, chunks = words.shape[0], X.shape[0], X.shape[1], sums.shape[1]
+    low, high = share * chunks // shares, (share + 1) * chunks // shares
     together = max(1, _BLOCK * chunks // T)  # chunks in a block
-    c, before, sums = np.empty(n, W.dtype), np.empty(n, W.dtype), _aligned(chunks * N, W).reshape(chunks, N)
-    factors, base, lanes = _aligned(N, W), _aligned(D, W), _aligned(2 * lanes_of(zero) + D, W)
-    table = _aligned(_TABLE // W.itemsize, W)
-    most = 0
-    for chunk in range(0, chunks, together):
-        end = min(chunks, chunk + together)
-        most = max(most, end * T // chunks - chunk * T // chunks)
-    G = _aligned(most * TILE * D, W)
-    for step in range(steps):
-        now, then = (parity + step) % 2, (parity + step + 1) % 2
-        coefficients(loss, f, y, c)
-        before[:] = f
+    most = min(T, together * (T // chunks + 1)) * TILE
+    c, before, now_f, seen = np.empty(n, W.dtype), np.empty(n, W.dtype), f.copy(), np.zeros(1, np.int64)
+    factors, base, spare = _aligned(N, W), _aligned(D, W), _aligned(D + lanes_of(zero), W)
+    table, G = _aligned(_TABLE // W.itemsize, W), _aligned(most * D, W)
+    pushes, products = np.empty(most, W.dtype), _aligned(most * lanes_of(zero), W)
+    made, diverged = 0, False
+    while made < steps and not diverged:
+        now, then, turn = (parity + made) % 2, (parity + made + 1) % 2, meetings % 2
+        coefficients(loss, now_f, y, c)
+        before[:] = now_f
         _prepare(c, X, slope, factors, base)
         doubt = zero
-        for chunk in range(0, chunks, together):
-            end = min(chunks, chunk + together)
+        for chunk in range(low, high, together):
+            end = min(high, chunk + together)
             first, last = chunk * T // chunks, end * T // chunks
             _gradients(words, X, factors, base, first, last, table, G, zero)
             doubt += _move(
-                W[now], W[then], a[now], a[then], G, rates, first * TILE, min(m, last * TILE), lanes
-            )
+                W[now], W[then], a[now], a[then], G, rates, first * TILE, min(m, last * TILE), pushes,
+                products, spare,
+            )  # fmt: skip
             for inner in range(chunk, end):
-                sums[inner] = zero
+                sums[turn, inner] = zero
                 _forward(
                     W[then], a[then], words, panels, slope, inner * T // chunks, (inner + 1) * T // chunks,
-                    sums[inner],
+                    sums[turn, inner],
                 )  # fmt: skip
-        _finish(sums, scale, f)
-        if not is_sound(f, y, limit, doubt):
-            f[:] = before
-            return step, True
-    return steps, False
+        meetings += 1
+        if shares > 1:
+            doubts[turn, share] = doubt
+            if not _meet(gate, meetings * shares, seen):
+                break
+            for other in range(shares):
+                doubt += doubts[turn, other]
+        _finish(sums[turn], scale, now_f)
+        diverged = not is_sound(now_f, y, limit, doubt)
+        made += 0 if diverged else 1
+    if diverged:
+        now_f[:] = before
+    if share == 0:
+        f[:] = now_f
+    return made, diverged, meetings
 
 
 @routine
 def run_members(
     first: Any, last: Any, W: Any, a: Any, words: Any, X: Any, panels: Any, y: Any, f: Any, m: Any, loss: Any,
     scale: Any, slope: Any, rates: Any, limit: Any, factor: Any, clock: Any, time: Any, last_factor: Any,
-    steps: Any, chunks: Any,
+    steps: Any, sums: Any, doubts: Any, share: Any, shares: Any, gate: Any,
 ) -> None:  # fmt: skip
-    """Up to ``steps`` steps of the networks from ``first`` to ``last``; ``clock`` holds parity, step, diverged."""
+    """Up to ``steps`` steps of the networks from ``first`` to ``last``; ``clock`` is parity, step, diverged.
+
+    With more than one share, every share calls this with the same networks, ``sums`` (2, chunks, N),
+    ``doubts`` (2, shares) and gate; gate[0] counts arrivals, and gate[8] tells whether all will come: 0 while
+    that is unknown, -1 when they will not.
+    """
+    meetings = 0
+    seen = np.zeros(1, np.int64)
+    while shares > 1 and seen[0] == 0:
+        yield_processor()
+        peek(_at(gate, 8), _at(seen, 0))
+    if seen[0] < 0:
+        return
     for b in range(first, last):
         if clock[b, 2] >= 0:
             continue
         own = b if X.shape[0] > 1 else 0
         label = b if y.shape[0] > 1 else 0
-        made, diverged = _run(
+        made, diverged, meetings = _run(
             W[b], a[b], words[b], X[own], panels[own], y[label], f[b], m, loss, scale, slope, rates[b],
-            limit[b], clock[b, 0], steps, chunks,
+            limit[b], clock[b, 0], steps, sums, doubts, share, shares, gate, meetings,
         )  # fmt: skip
+        if share > 0:
+            continue
         for _ in range(made):  # added one by one, as every method does
             time[b] += factor[b]
         clock[b, 0] = (clock[b, 0] + made) % 2

@@ -14,7 +14,7 @@ LOSS_CODES = {"squared": 0, "logistic": 1, "exponential": 2, "hinge": 3}
 
 @routine
 def coefficients(loss: Any, f: Any, y: Any, c: Any) -> None:
-    """``c = dL/df`` for the losses of LOSS_CODES, in the formulas of ``shallow.setting.losses``; flat arrays."""
+    """``c = dL/df`` for the losses of LOSS_CODES, in the formulas of ``shallow.setting.losses``."""
     if loss == 0:
         for i in range(f.shape[0]):
             c[i] = f[i] - y[i]
