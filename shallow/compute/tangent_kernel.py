@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from shallow.compute.tangent_products import (
+    LargestEigenvalue,
+    largest_tangent_eigenvalue,
+    tangent_product,
+)
 from shallow.exact import ntk
 from shallow.setting.arrays import Array, read_array
 from shallow.setting.network import Network
 
-__all__ = ["empirical_ntk"]
+__all__ = ["LargestEigenvalue", "empirical_ntk", "largest_tangent_eigenvalue", "tangent_product"]
 
 _SMALL = 5e7  # operations under which the literal formula is as fast
 
