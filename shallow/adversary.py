@@ -17,9 +17,9 @@ import numpy as np
 from shallow.exact.spectrum import eigenpairs
 from shallow.setting.arrays import Array, host
 from shallow.setting.labels import with_label_scale
-from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 from shallow.training import GradientDescent, Outcome, train
+from shallow.training.model import Model
 
 __all__ = ["SearchedLabels", "best_labels", "searched", "slowness", "worst_labels"]
 
@@ -178,11 +178,11 @@ def _evaluated(objective: Callable[[Labels], float], y: Labels) -> float:
     return value
 
 
-def slowness(network: Network, X: Array, rule: GradientDescent, *, steps: int) -> Callable[[Labels], float]:
+def slowness(model: Model, X: Array, rule: GradientDescent, *, steps: int) -> Callable[[Labels], float]:
     """The objective y -> ||r_T||/||r_0|| of T = ``steps`` steps of training on (X, y); inf if it diverges."""
 
     def objective(y: Labels) -> float:
-        run = train(network, Problem(X, y), rule, steps=steps, record=["residual_norm"], at=[0, steps])
+        run = train(model, Problem(X, y), rule, steps=steps, record=["residual_norm"], at=[0, steps])
         if run.outcome is Outcome.DIVERGED:
             return math.inf
         residuals = run.series["residual_norm"]

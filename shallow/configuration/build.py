@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from shallow.configuration.canonical import canonical
-from shallow.configuration.catalogue import FROM_LAW, INITIALIZATIONS, INPUTS, LABELS
+from shallow.configuration.catalogue import (
+    FROM_RUN,
+    INITIALIZATIONS,
+    INPUTS,
+    LABELS,
+    LABELS_AGAINST,
+    MODELS,
+    Opponent,
+)
+from shallow.configuration.fresh import test_problem_of
 from shallow.configuration.model import NetworkModel, ProblemModel, RunModel, TrainingModel
 from shallow.observe import Observable, Snapshot
 from shallow.observe.fit import norm
@@ -17,21 +27,21 @@ from shallow.setting.arrays import host
 from shallow.setting.data import read_problem
 from shallow.setting.initialization import Initialization, doubled
 from shallow.setting.inputs import TwoClusters
-from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 from shallow.setting.streams import Streams
 from shallow.training import FlowScaled, GradientDescent, KernelScaled, LossScaled, Outcome, Trajectory, train
 from shallow.training.assemble import outputs_of
+from shallow.training.model import Model
 from shallow.training.outcome import STATIONARY_GRADIENT, relative_gradient
 
 __all__ = [
+    "Start",
     "initialization_of",
-    "network_of",
     "problem_of",
-    "record_of",
     "relative_residual",
     "rule_of",
     "settled",
+    "start_of",
     "streams_of",
     "train_run",
     "until_of",
@@ -44,12 +54,22 @@ def streams_of(model: RunModel) -> Streams:
 
 
 def problem_of(model: ProblemModel, streams: Streams) -> Problem:
-    """The problem that a configuration describes: drawn from its laws, or read from its file."""
+    """The problem that a configuration describes: drawn from its laws, or read from its file.
+
+    Raises
+    ------
+    ValueError
+        For labels that are chosen against a network: :func:`start_of` draws those.
+    """
     problem = read_problem(model.data) if model.data is not None else _drawn(model, streams)
     return problem.with_bias(model.bias) if model.bias else problem
 
 
 def _drawn(model: ProblemModel, streams: Streams) -> Problem:
+    if model.labels in LABELS_AGAINST:
+        raise ValueError(
+            f"labels {model.labels!r} are chosen against a run's network, which is not given here"
+        )
     law = INPUTS[model.inputs](model)
     labels = LABELS[model.labels]
     if labels is None:
@@ -60,15 +80,53 @@ def _drawn(model: ProblemModel, streams: Streams) -> Problem:
     return Problem(X, labels(model)(X, streams), name=f"{model.inputs} inputs, {model.labels} labels")
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A run before its first step.
+
+    Parameters
+    ----------
+    problem : Problem
+    network : Network, GatedModel or TangentModel
+        What is trained.
+    rule : GradientDescent
+    record : tuple of names and Observables
+        What is recorded, with the run's own law and test problem where an observable needs one.
+    """
+
+    problem: Problem
+    network: Model
+    rule: GradientDescent
+    record: tuple[str | Observable, ...]
+
+
+def start_of(model: RunModel) -> Start:
+    """Draw the problem and the network of a run, and the labels against it where they are so named."""
+    streams = streams_of(model)
+    against = LABELS_AGAINST.get(model.problem.labels) if model.problem.data is None else None
+    given = model.problem
+    if against is not None:  # the network is drawn for the labels that the search begins with
+        given = given.model_copy(update={"labels": given.search_from})
+    problem = problem_of(given, streams)
+    law = initialization_of(model.network)
+    network = law.draw(model.network.m, problem, streams)
+    trained = MODELS[model.network.model](network)
+    rule = rule_of(model.training, law.rate_multiplier(model.network.m))
+    if against is not None:
+        opponent = Opponent(
+            network, trained, host(problem.X), host(problem.y), rule, model.training.steps, streams
+        )
+        y = against(model.problem, opponent)
+        problem = problem.replace(y=y, name=f"{given.inputs} inputs, {model.problem.labels} labels")
+    test = test_problem_of(model, streams, problem) if "test_error" in model.training.record else None
+    record = tuple(FROM_RUN[name](law, test) if name in FROM_RUN else name for name in model.training.record)
+    return Start(problem, trained, rule, record)
+
+
 def initialization_of(model: NetworkModel) -> Initialization:
     """The law of networks that a configuration names, doubled where it asks for that."""
     law = INITIALIZATIONS[model.initialization](model)
     return doubled(law) if model.doubled else law
-
-
-def network_of(model: NetworkModel, problem: Problem, streams: Streams) -> Network:
-    """The network at the start of the run."""
-    return initialization_of(model).draw(model.m, problem, streams)
 
 
 def rule_of(model: TrainingModel, rate_multiplier: float = 1.0) -> GradientDescent:
@@ -88,12 +146,6 @@ def _schedule(model: TrainingModel) -> KernelScaled | FlowScaled | LossScaled:
     if scaled is not None and scaled.kernel is not None:
         return KernelScaled(scaled.kernel)
     raise ValueError("training.rate names no rate: give one of kernel, flow and loss")
-
-
-def record_of(model: RunModel) -> list[str | Observable]:
-    """What the run records, with the run's own law where an observable needs one."""
-    law = initialization_of(model.network)
-    return [FROM_LAW[name](law) if name in FROM_LAW else name for name in model.training.record]
 
 
 def until_of(model: TrainingModel) -> tuple[Observable, float] | None:
@@ -139,17 +191,13 @@ def settled(run: Trajectory, model: TrainingModel) -> Trajectory:
 
 def train_run(model: RunModel) -> Trajectory:
     """Draw the problem and the network of a configuration and train it."""
-    streams = streams_of(model)
-    problem = problem_of(model.problem, streams)
-    law = initialization_of(model.network)
-    network = law.draw(model.network.m, problem, streams)
-    training = model.training
+    start, training = start_of(model), model.training
     run = train(
-        network,
-        problem,
-        rule_of(training, law.rate_multiplier(model.network.m)),
+        start.network,
+        start.problem,
+        start.rule,
         steps=training.steps,
-        record=record_of(model),
+        record=list(start.record),
         at=training.at,
         until=until_of(training),
         method=training.method,

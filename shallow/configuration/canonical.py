@@ -5,12 +5,29 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from shallow.configuration.model import RunModel
 
-__all__ = ["DIGITS", "canonical", "content_digest", "rounded"]
+__all__ = ["DIGITS", "LATER", "canonical", "content_digest", "rounded"]
+
+LATER: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "problem": (
+            "radius",
+            "teacher_slope",
+            "search_from",
+            "search_evaluations",
+            "search_move",
+            "test_n",
+        ),
+        "network": ("c_W", "c_a", "law_a", "rate_power", "model"),
+    }
+)
+"""Fields that came after the first identities were given."""
 
 DIGITS = 12
 """Significant digits of a number in a configuration: 0.1 + 0.2 and 0.3 are one value."""
@@ -24,12 +41,21 @@ def rounded(value: float) -> float:
 def canonical(model: RunModel) -> str:
     """JSON of everything but the seed that decides a run, in one spelling.
 
-    Keys are sorted, numbers rounded to 12 digits, fields that are None left out (so that a later optional
-    field keeps old identities), and a data file stands as the hash of its content, wherever it lies.
+    Keys are sorted, numbers rounded to 12 digits, and a data file stands as the hash of its content, wherever
+    it lies. Fields that are None are left out, and so are those of ``LATER`` at their defaults: a field that
+    is added keeps old identities.
     """
     tree = model.model_dump(mode="json", exclude_none=True, exclude={"seed"})
+    for table, names in LATER.items():
+        fields = type(getattr(model, table)).model_fields
+        for name in names:
+            if tree[table].get(name) == fields[name].default:
+                tree[table].pop(name, None)
+    for name in ("data", "test_data"):
+        file = getattr(model.problem, name)
+        if file is not None:
+            tree["problem"][name] = content_digest(file)
     if model.problem.data is not None:
-        tree["problem"]["data"] = content_digest(model.problem.data)
         for name in ("inputs", "labels", "n", "d"):
             del tree["problem"][name]
     return json.dumps(_rounded(tree), sort_keys=True, separators=(",", ":"), allow_nan=False)

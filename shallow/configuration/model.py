@@ -18,7 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from shallow.configuration.catalogue import FROM_LAW, INITIALIZATIONS, INPUTS, LABELS, RULES
+from shallow.configuration.catalogue import (
+    FROM_RUN,
+    INITIALIZATIONS,
+    INPUTS,
+    LABELS,
+    LABELS_AGAINST,
+    RULES,
+)
 from shallow.observe import observable
 
 __all__ = [
@@ -68,12 +75,23 @@ class ProblemModel(_Model):
     n: Count = 20
     d: Count = 10
     label_scale: NonNegative = 1.0
+    radius: Positive = 1.0
     mean_norm: NonNegative = 1.0
     flip: Share = 0.0
     orthogonality_ratio: Positive = 10.0
     teacher_width: Count = 5
+    teacher_slope: Real = 0.0
+    # labels = "searched": where the search begins, how many trainings it makes, how long each is (the run's
+    # own steps if not said), and how it moves.
+    search_from: str = "signs"
+    search_evaluations: Count = 50
+    search_steps: Count | None = None
+    search_move: Literal["flip", "rotate"] = "flip"
     bias: NonNegative = 0.0
     data: Path | None = None
+    # For the observable test_error: fresh samples of the same laws, or a file of the user's own.
+    test_n: Count = 1000
+    test_data: Path | None = None
 
     @field_validator("inputs")
     @classmethod
@@ -83,7 +101,12 @@ class ProblemModel(_Model):
     @field_validator("labels")
     @classmethod
     def _labels_are_known(cls, value: str) -> str:
-        return _known(value, LABELS, "law of labels")
+        return _known(value, {**LABELS, **LABELS_AGAINST}, "law of labels")
+
+    @field_validator("search_from")
+    @classmethod
+    def _search_begins_at_a_law(cls, value: str) -> str:
+        return _known(value, {name: law for name, law in LABELS.items() if law}, "law to begin a search with")
 
 
 class NetworkModel(_Model):
@@ -94,10 +117,16 @@ class NetworkModel(_Model):
     slope: Real = 0.0
     smoothing: NonNegative = 0.0
     init_scale: Positive = 1.0
+    # initialization = "power-law": c_s is init_scale.
     p: Real = 0.5
+    c_W: NonNegative = 1.0
     q: Real = 0.0
+    c_a: NonNegative = 1.0
     r: Real = 0.0
+    law_a: Literal["gaussian", "signs", "alternating", "balanced"] = "gaussian"
+    rate_power: Real = 0.0
     doubled: bool = False
+    model: Literal["network", "gated", "tangent"] = "network"
 
     @field_validator("initialization")
     @classmethod
@@ -154,7 +183,7 @@ class TrainingModel(_Model):
     @classmethod
     def _observables_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name in value:
-            if name not in FROM_LAW:
+            if name not in FROM_RUN:
                 observable(name)
         if len(set(value)) < len(value):
             raise ValueError("a series is named twice")

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from shallow.configuration.axes import Axis, AxisTree, read_axes, with_values
 from shallow.configuration.build import initialization_of
+from shallow.configuration.catalogue import needs_a_network
+from shallow.configuration.fresh import no_test_set
 from shallow.configuration.model import ProblemModel, RunModel, explain_faults
 
 __all__ = ["Grid", "grid_from", "read_grid"]
@@ -81,9 +83,10 @@ class Grid:
 
     def _model(self, values: list[Any]) -> RunModel:
         tree = with_values(self.fixed, {axis.path: value for axis, value in zip(self.axes, values)})
-        data = tree.get("problem", {}).get("data")
-        if isinstance(data, str):
-            tree["problem"]["data"] = (self.folder / data).resolve()
+        for name in ("data", "test_data"):
+            file = tree.get("problem", {}).get(name)
+            if isinstance(file, str):
+                tree["problem"][name] = (self.folder / file).resolve()
         return RunModel.model_validate(tree)
 
 
@@ -216,11 +219,17 @@ def _faults_of_combinations(grid: Grid, found: AxisTree) -> None:
 def _clashes(model: RunModel) -> list[str]:
     """What the tables say against one another."""
     problem, lines = model.problem, []
-    if problem.data is not None:
-        if not problem.data.is_file():
-            lines.append(f"problem.data: {problem.data}: no such file")
-    else:
+    for name, file in (("data", problem.data), ("test_data", problem.test_data)):
+        if file is not None and not file.is_file():
+            lines.append(f"problem.{name}: {file}: no such file")
+    if problem.data is None:
         lines += _clashes_of_laws(problem)
+    if "test_error" in model.training.record and no_test_set(problem):
+        lines.append(no_test_set(problem))
+    kind = model.network.model
+    for name in model.training.record:
+        if kind != "network" and needs_a_network(name):
+            lines.append(f"training.record: {name} looks at a network's own gates; a {kind} model has none")
     law = initialization_of(model.network)
     if law.law_a == "alternating" and model.network.m % 2:
         lines.append(f"network.m: {model.network.m} is odd; {law.name} has as many plus as minus neurons")

@@ -12,7 +12,7 @@ import numpy as np
 from shallow.compute import plan
 from shallow.compute.case import Case, Machine, Pace
 from shallow.configuration.build import initialization_of
-from shallow.configuration.catalogue import FROM_LAW
+from shallow.configuration.catalogue import FROM_RUN
 from shallow.configuration.model import ProblemModel, RunModel
 from shallow.observe import observable
 from shallow.setting.data import read_problem
@@ -75,10 +75,25 @@ def cell_of(model: RunModel, key: str, method: str | None = None) -> Cell:
         key=key,
         configuration=model.model_dump_json(),
         method=chosen.method,
-        shape=(chosen.method, n, d, m, outputs, model.network.slope, model.network.smoothing, _rule(model)),
-        seconds=offer.seconds / _SHARED_BY + looks * _LOOK * len(training.record or (1,)) + _DRAW,
+        shape=(chosen.method, *_shape(model, n, d, outputs), _rule(model)),
+        seconds=(1 + _searches(model)) * offer.seconds / _SHARED_BY
+        + looks * _LOOK * len(training.record or (1,))
+        + _DRAW,
         bytes=8.0 * (6 * m * (d + k) + 4 * n * m + n * d + 200 * (2 + len(training.record))),
     )
+
+
+def _shape(model: RunModel, n: int, d: int, outputs: int | None) -> tuple[object, ...]:
+    network = model.network
+    return n, d, network.m, outputs, network.slope, network.smoothing, network.model
+
+
+def _searches(model: RunModel) -> float:
+    """How many trainings of the run's length go into finding its labels."""
+    problem, steps = model.problem, max(model.training.steps, 1)
+    if problem.labels != "searched" or problem.data is not None:
+        return 0.0
+    return problem.search_evaluations * (problem.search_steps or steps) / steps
 
 
 def _sizes(problem: ProblemModel) -> tuple[int, int, int | None]:
@@ -96,13 +111,14 @@ def _sizes_of_file(path: Path, modified: int, bias: int) -> tuple[int, int, int 
 
 def _case(model: RunModel, n: int, d: int, outputs: int | None) -> Case:
     """A case of the run's shape with no numbers in it: zeros take no memory until they are written."""
-    training, tail = model.training, () if outputs is None else (outputs,)
+    training, m, tail = model.training, model.network.m, () if outputs is None else (outputs,)
+    kind = model.network.model
     pace: Pace = "constant"
     if training.rate is not None and training.rate.kernel is None:
         pace = "flow" if training.rate.flow is not None else "loss"
     return Case(
-        W=np.zeros((1, model.network.m, d)),
-        a=np.zeros((1, model.network.m, *tail)),
+        W=np.zeros((1, m, d)),
+        a=np.zeros((1, m, *tail)),
         X=np.zeros((1, n, d)),
         y=np.zeros((1, n, *tail)),
         scale=1.0,
@@ -119,6 +135,10 @@ def _case(model: RunModel, n: int, d: int, outputs: int | None) -> Case:
         step=0,
         time=np.zeros(1),
         limit=np.ones(1),
+        model=kind,
+        gates=np.zeros((1, m, n)) if kind == "gated" else None,
+        anchor_W=np.zeros((1, m, d)) if kind == "tangent" else None,
+        anchor_a=np.zeros((1, m, *tail)) if kind == "tangent" else None,
     )
 
 
@@ -126,7 +146,7 @@ def _looks(model: RunModel) -> int:
     """At how many steps Python looks at the run."""
     training = model.training
     watched = training.until is not None or training.time is not None
-    if watched or any(name not in FROM_LAW and observable(name).accumulates for name in training.record):
+    if watched or any(name not in FROM_RUN and observable(name).accumulates for name in training.record):
         return training.steps
     if isinstance(training.at, tuple):
         return len(training.at) + 1

@@ -11,36 +11,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shallow.configuration.build import (
+    Start,
     initialization_of,
-    problem_of,
-    record_of,
     relative_residual,
-    rule_of,
     settled,
-    streams_of,
+    start_of,
     until_of,
 )
-from shallow.configuration.catalogue import FROM_LAW
+from shallow.configuration.catalogue import FROM_RUN
 from shallow.configuration.model import RunModel
-from shallow.setting.network import Network
-from shallow.setting.problem import Problem
 from shallow.sweep.batches import Batch
 from shallow.sweep.key import cell_key
 from shallow.sweep.record import FAILED, Record
-from shallow.training import GradientDescent, Trajectory, train_many
+from shallow.training import Trajectory, train_many
 
 __all__ = ["run_batch"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Start:
-    """One run before its first step."""
+class _Begun:
+    """One run of a cell before its first step."""
 
     cell: str
     model: RunModel
-    problem: Problem
-    network: Network
-    rule: GradientDescent
+    start: Start
 
 
 def run_batch(batch: Batch) -> list[Record]:
@@ -50,10 +44,10 @@ def run_batch(batch: Batch) -> list[Record]:
     """
     begun = time.perf_counter()
     found: dict[int, Record] = {}
-    starts: dict[int, _Start] = {}
+    starts: dict[int, _Begun] = {}
     for place, (cell, configuration, seed) in enumerate(batch.runs):
         try:
-            starts[place] = _start(cell, configuration, seed)
+            starts[place] = _begin(cell, configuration, seed)
         except Exception as error:  # whatever a law or a file raises belongs to this run alone
             found[place] = _failed(cell, seed, error)
     groups: dict[str, list[int]] = {}
@@ -66,11 +60,14 @@ def run_batch(batch: Batch) -> list[Record]:
     return [replace(found[place], seconds=share, host=host) for place in range(len(batch.runs))]
 
 
-def _shared(start: _Start) -> str:
+def _shared(begun: _Begun) -> str:
     """What has to be equal for runs to be trained by one call."""
-    training = start.model.training
-    law = initialization_of(start.model.network) if FROM_LAW.keys() & set(training.record) else ""
-    return f"{start.rule!r} {training.model_dump_json()} {law!r}"
+    training = begun.model.training
+    own = FROM_RUN.keys() & set(training.record)
+    # A test problem is one run's alone; a law is shared by the runs that name it.
+    law = f"{begun.cell}/{begun.model.seed}" if "test_error" in own else ""
+    law += repr(initialization_of(begun.model.network)) if own else ""
+    return f"{begun.start.rule!r} {training.model_dump_json()} {law}"
 
 
 @functools.lru_cache(maxsize=256)
@@ -78,20 +75,16 @@ def _model(configuration: str) -> RunModel:
     return RunModel.model_validate_json(configuration)
 
 
-def _start(cell: str, configuration: str, seed: int) -> _Start:
+def _begin(cell: str, configuration: str, seed: int) -> _Begun:
     model = _model(configuration).model_copy(update={"seed": seed})
-    if model.problem.data is not None and cell_key(model) != cell:
-        raise ValueError(f"{model.problem.data} has changed since the sweep began; start the sweep again")
-    streams = streams_of(model)
-    problem = problem_of(model.problem, streams)
-    law = initialization_of(model.network)
-    network = law.draw(model.network.m, problem, streams)
-    return _Start(
-        cell, model, problem, network, rule_of(model.training, law.rate_multiplier(model.network.m))
-    )
+    files = [file for file in (model.problem.data, model.problem.test_data) if file is not None]
+    if files and cell_key(model) != cell:
+        names = " or ".join(str(file) for file in files)
+        raise ValueError(f"{names} has changed since the sweep began; start the sweep again")
+    return _Begun(cell, model, start_of(model))
 
 
-def _trained(starts: Sequence[_Start], method: str) -> list[Record]:
+def _trained(starts: Sequence[_Begun], method: str) -> list[Record]:
     """Train runs that share a rule; if the call fails, each alone, to find the one that cannot."""
     try:
         return [_record(start, run) for start, run in zip(starts, _train(starts, method))]
@@ -101,21 +94,21 @@ def _trained(starts: Sequence[_Start], method: str) -> list[Record]:
         return [record for start in starts for record in _trained([start], method)]
 
 
-def _train(starts: Sequence[_Start], method: str) -> Sequence[Trajectory]:
+def _train(starts: Sequence[_Begun], method: str) -> Sequence[Trajectory]:
     training = starts[0].model.training
     return train_many(
-        [start.network for start in starts],
-        [start.problem for start in starts],
-        starts[0].rule,
+        [begun.start.network for begun in starts],
+        [begun.start.problem for begun in starts],
+        starts[0].start.rule,
         steps=training.steps,
-        record=record_of(starts[0].model),
+        record=list(starts[0].start.record),
         at=training.at,
         until=until_of(training),
         method=method,
     )
 
 
-def _record(start: _Start, run: Trajectory) -> Record:
+def _record(start: _Begun, run: Trajectory) -> Record:
     ended = settled(run, start.model.training)
     scalars = {name: float(values[-1]) for name, values in run.series.items() if values.ndim == 1}
     return Record(

@@ -80,8 +80,8 @@ def run_batch(
 
 def _group_size(case: Case) -> int:
     """How many members fit into the caches of the threads at once, and at least one for each thread."""
-    rows = case.W.itemsize * (2 * case.m * (case.d + case.k) + 2 * case.n * case.m + case.n * case.d)
-    return threads() * max(1, _CACHE // rows)
+    rows = int(case.W.itemsize) * (2 * case.m * (case.d + case.k) + 2 * case.n * case.m + case.n * case.d)
+    return int(threads() * max(1, _CACHE // rows))
 
 
 def _part(case: Case, chosen: range | list[int]) -> Case:
