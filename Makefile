@@ -10,13 +10,20 @@ BIN := $(VENV)/bin
 SUITE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 SIZE ?= quick
 
-.PHONY: help report test test-all coverage environment lint clean
+# An environment of its own for the peers, and another for the one that needs an old JAX.
+BENCH := .venv-bench
+BENCH_NT := .venv-nt
+ROWS_NT := ntk-2000x100 ntk-8000x200 ntk-accuracy
+
+.PHONY: help report test test-all coverage environment lint clean bench bench-nt
 
 help:
 	@echo "make report    check the statements at quick size and write report/index.html"
 	@echo "make test      every gate: ruff, mypy, the vacuous-test lint, the suite"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make coverage  the compute tests with Numba's compiler off, and which lines of shallow/compute they run"
+	@echo "make bench     measure against PyTorch, JAX and NumPy; writes benchmarks/results and docs/performance.md"
+	@echo "make bench-nt  measure against neural-tangents, in an environment of its own"
 
 environment:
 	@$(PYTHON) tools/environment.py $(VENV) $(CONSTRAINTS)
@@ -42,5 +49,22 @@ coverage: environment
 	NUMBA_DISABLE_JIT=1 OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -q -m "not slow" tests/compute
 	$(BIN)/coverage report
 
+$(BENCH)/stamp: pyproject.toml
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+$(BENCH_NT)/stamp: Makefile
+	$(PYTHON) -m venv --clear $(BENCH_NT)
+	$(BENCH_NT)/bin/python -m pip install --quiet --disable-pip-version-check \
+		'jax==0.4.30' 'jaxlib==0.4.30' 'numpy<2.1' 'neural-tangents==0.6.5'
+	@touch $@
+
+bench: $(BENCH)/stamp
+	$(BENCH)/bin/python -m benchmarks --save
+
+bench-nt: $(BENCH)/stamp $(BENCH_NT)/stamp
+	$(BENCH)/bin/python -m benchmarks --save --rows $(ROWS_NT)
+
 clean:
-	rm -rf $(VENV) .coverage report build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(BENCH) $(BENCH_NT) .coverage report build dist .mypy_cache .ruff_cache .pytest_cache

@@ -79,7 +79,7 @@ def _busy() -> float:
         spent = process.cpu_times()
         total += spent.user + spent.system
     ended = here.cpu_times()
-    return total + ended.children_user + ended.children_system
+    return float(total + ended.children_user + ended.children_system)
 
 
 def slope(name: str, work: Callable[[int], Any], small: int, large: int) -> tuple[float, float]:

@@ -1,0 +1,193 @@
+"""What the machine can do, measured: multiply-adds, lookups and common bits in the nearest cache; copies.
+
+The loops are this package's own inner routines on operands that stay in the nearest cache. On the machines
+where they were tried they reach the peak that the clock and the issue width allow, so they stand for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from shallow.compute.jit import routine
+from shallow.compute.vector_ir import (
+    COUNT_COLUMNS,
+    COUNT_ROWS,
+    LOOKUP_ROWS,
+    TILE,
+    add_lookups,
+    count_common_bits,
+    lanes_of,
+    multiply_tile,
+    width_of,
+)
+
+__all__ = ["Hardware", "measure_hardware"]
+
+_DEPTH = 128  # of the product: its operands take 16 KiB (panel) and 14 KiB (rows) with AVX-512
+_SECONDS = 0.05  # of one trial
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Rates of the machine with all the threads that a measurement uses.
+
+    Parameters
+    ----------
+    float64, float32 : float
+        Operations a second by fused multiply-adds, two for each.
+    lookups64, lookups32 : float
+        The same for a binary left factor by tables of sixteen sums, in operations that it replaces.
+    bits : float
+        Pairs of bits a second by AND and population count.
+    copy : float
+        Bytes a second, reading and writing both counted.
+    threads : int
+    """
+
+    float64: float
+    float32: float
+    lookups64: float
+    lookups32: float
+    bits: float
+    copy: float
+    threads: int
+
+    def multiply_adds(self, dtype: Any) -> float:
+        """Operations a second in numbers of this type."""
+        return self.float64 if np.dtype(dtype) == np.float64 else self.float32
+
+    def lookups(self, dtype: Any) -> float:
+        """Operations a second that lookups replace."""
+        return self.lookups64 if np.dtype(dtype) == np.float64 else self.lookups32
+
+    def asdict(self) -> dict[str, float]:
+        """The numbers by name."""
+        return asdict(self)
+
+
+@routine
+def _width(number: Any) -> Any:
+    return width_of(number)
+
+
+@routine
+def _lanes(number: Any) -> Any:
+    return lanes_of(number)
+
+
+@routine
+def _multiply(times: Any, A: Any, B: Any, C: Any, alpha: Any, keep: Any) -> None:
+    for _ in range(times):
+        multiply_tile(
+            A.shape[0], A.ctypes.data, B.ctypes.data, B.shape[1], C.ctypes.data, C.ctypes.data,
+            alpha.ctypes.data, keep,
+        )  # fmt: skip
+
+
+@routine
+def _look_up(times: Any, units: Any, bits: Any, table: Any, out: Any, zero: Any) -> None:
+    for _ in range(times):
+        add_lookups(
+            units, bits.ctypes.data, bits.shape[1], table.ctypes.data, out.ctypes.data, out.shape[1], zero
+        )
+
+
+@routine
+def _count(times: Any, A: Any, B: Any, C: Any) -> None:
+    for _ in range(times):
+        count_common_bits(A.shape[0], A.ctypes.data, B.ctypes.data, B.shape[1], C.ctypes.data)
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> Any:
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    flat = np.zeros(size + 64, np.uint8)
+    start = -flat.ctypes.data % 64
+    return flat[start : start + size].view(dtype).reshape(shape)
+
+
+def _rate(make: Callable[[], Callable[[int], object]], work: float, threads: int) -> float:
+    """Work a second of ``threads`` threads at once, each with operands of its own; the best of five."""
+    jobs = [make() for _ in range(threads)]
+    times = 1
+    while (spent := _seconds(jobs[:1], times)) < _SECONDS / 4:
+        times = max(2 * times, int(times * _SECONDS / max(spent, 1e-6) / 4))
+    times = max(1, int(times * _SECONDS / spent))
+    best = min(_seconds(jobs, times) for _ in range(5))
+    return work * times * threads / best
+
+
+def _seconds(jobs: list[Callable[[int], object]], times: int) -> float:
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        for task in [pool.submit(job, 1) for job in jobs]:
+            task.result()
+        began = time.perf_counter()
+        for task in [pool.submit(job, times) for job in jobs]:
+            task.result()
+        return time.perf_counter() - began
+
+
+def _multiply_job(dtype: Any) -> Callable[[], Callable[[int], object]]:
+    width = int(_width(dtype(0)))
+
+    def make() -> Callable[[int], object]:
+        A, B = _aligned((_DEPTH, width), dtype), _aligned((_DEPTH, TILE), dtype)
+        C, alpha = _aligned((TILE, width), dtype), _aligned((width,), dtype)
+        return lambda times: _multiply(times, A, B, C, alpha, dtype(0))
+
+    return make
+
+
+def _lookup_job(dtype: Any, units: int) -> Callable[[], Callable[[int], object]]:
+    lanes = int(_lanes(dtype(0)))
+
+    def make() -> Callable[[int], object]:
+        bits = _aligned((LOOKUP_ROWS, 2 * units), np.uint8)
+        bits[:] = np.random.default_rng(0).integers(0, 256, bits.shape)
+        table, out = _aligned((units * 64, lanes), dtype), _aligned((LOOKUP_ROWS, lanes), dtype)
+        return lambda times: _look_up(times, units, bits, table, out, dtype(0))
+
+    return make
+
+
+def _count_job() -> Callable[[int], object]:
+    A, B = _aligned((_DEPTH, COUNT_ROWS), np.uint64), _aligned((_DEPTH, COUNT_COLUMNS), np.uint64)
+    C = _aligned((COUNT_COLUMNS, COUNT_ROWS), np.int64)
+    return lambda times: _count(times, A, B, C)
+
+
+def _copy_job() -> Callable[[int], object]:
+    source, target = np.ones(1 << 24), np.empty(1 << 24)  # 128 MiB each, beyond every cache
+
+    def job(times: int) -> None:
+        for _ in range(times):
+            np.copyto(target, source)
+
+    return job
+
+
+@functools.cache
+def measure_hardware(threads: int) -> Hardware:
+    """The machine's rates with this many threads; about two seconds."""
+    units = 8
+    width = {dtype: int(_width(dtype(0))) for dtype in (np.float64, np.float32)}
+    lanes = {dtype: int(_lanes(dtype(0))) for dtype in (np.float64, np.float32)}
+    multiply = {t: _rate(_multiply_job(t), 2.0 * _DEPTH * width[t] * TILE, threads) for t in width}
+    lookups = {
+        t: _rate(_lookup_job(t, units), 2.0 * 16 * units * LOOKUP_ROWS * lanes[t], threads) for t in lanes
+    }
+    return Hardware(
+        float64=multiply[np.float64],
+        float32=multiply[np.float32],
+        lookups64=lookups[np.float64],
+        lookups32=lookups[np.float32],
+        bits=_rate(_count_job, 64.0 * _DEPTH * COUNT_ROWS * COUNT_COLUMNS, threads),
+        copy=_rate(_copy_job, 16.0 * (1 << 24), threads),
+        threads=threads,
+    )
