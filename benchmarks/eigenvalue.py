@@ -15,7 +15,7 @@ __all__ = ["CLAIM", "agreement", "eigenvalues", "proof"]
 Array = np.ndarray[Any, Any]
 
 CLAIM = 25.97
-"""Claimed of the infinite-width kernel of 8000 Gaussian rows in 200 dimensions, seed 0, where it is 25.999."""
+"""Claimed of the infinite-width kernel of 8000 Gaussian rows in 200 dimensions, seed 0: it is 25.999."""
 
 
 def proof(H: Array, claim: float) -> Contender:
