@@ -1,0 +1,184 @@
+"""The infinite-width tangent kernel of NumPy arrays, fast: the values of ``shallow.exact.ntk.ntk_gram``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from shallow.compute.jit import compiler_is_off, threads
+from shallow.exact import ntk as oracle
+from shallow.setting.arrays import Array, read_array
+
+__all__ = ["method_of", "ntk_gram"]
+
+Layer = Literal["both", "first", "second"]
+HostArray = np.ndarray[Any, Any]
+
+_WORTH_SHARING = 1 << 16  # entries of K above which threads are started
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows brought to largest entry in [1, 2) by powers of two, in both layouts, with their FIELDS."""
+
+    panels: HostArray  # (P, d, R)
+    of_panels: HostArray  # (P, FIELDS, R)
+    blocks: HostArray  # (B, d, J)
+    of_blocks: HostArray  # (B, FIELDS, J)
+    logarithm: float  # of the largest norm, to base 2
+
+
+def ntk_gram(
+    X: Array,
+    Z: Array | None = None,
+    *,
+    layer: Layer = "both",
+    slope: float = 0.0,
+    bias: float = 0.0,
+) -> Array:
+    """The tangent kernel's mean over ``w ~ N(0, I)``; formulas in :func:`shallow.exact.ntk.ntk_gram`.
+
+    ``layer="second"`` is the NNGP kernel, ``||x|| ||z|| (sin t + (pi - t) cos t) / (2 pi)`` for the ReLU.
+
+    Parameters
+    ----------
+    X : (n, d) array
+        Inputs, a row each; a zero row gives a zero row of the kernel.
+    Z : (n', d) array, optional
+        Other inputs, for the cross-kernel; X itself when left out.
+    layer : {"both", "first", "second"}
+        Which layer's weights move.
+    slope : float
+        phi' on the negative side.
+    bias : float
+        This constant is appended to every input.
+
+    Returns
+    -------
+    (n, n) or (n, n') array
+        In the inputs' type (float32 is computed in float64 and rounded once). Without Z it is bitwise
+        symmetric, with the diagonal exact, and two equal rows have the diagonal's entry between them. The
+        bits do not depend on the number of threads.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If X or Z is not a finite matrix, they do not fit each other, the layer is unknown, or an entry of
+        the kernel exceeds the floating range.
+
+    Notes
+    -----
+    The relative error is a few eps plus that of the product ``x.z``, however close the rows are to parallel
+    or antipodal and whatever their scale; the product errs by at most ``(min(d, 128) + d / 128) eps / 2`` of
+    ``||x|| ||z||``, and not at all by its length where the cosine exceeds 0.94 or is below -1/2. Where terms
+    of opposite sign meet (``x.z`` near 0, both layers at an obtuse angle, a leak) the error is relative to
+    the terms.
+    Cost: n n' d operations for the product (half of them without Z) and some 40 for the angles of a pair;
+    memory: the result and four copies of the inputs. Arrays that are not NumPy's, and machines for which
+    nothing is compiled, are served by :mod:`shallow.exact.ntk`.
+    """
+    if method_of(X, Z) == "exact":
+        return oracle.ntk_gram(X, Z, layer=layer, slope=slope, bias=bias)
+    if layer not in ("both", "first", "second"):
+        raise ValueError(f"layer is {layer!r}; choose 'both', 'first' or 'second'")
+    X, Z = oracle.read_pair(X, Z)
+    slope = oracle.finite(slope, "slope")
+    if bias != 0.0:
+        X = oracle.with_constant(X, bias)
+        Z = None if Z is None else oracle.with_constant(Z, bias)
+    first, second = float(layer != "second"), float(layer != "first")
+    return _kernel(X, Z, first, second, slope)
+
+
+def method_of(*inputs: Array | None) -> str:
+    """``"compiled"`` or ``"exact"``: which code serves these inputs on this machine."""
+    import array_api_compat
+
+    foreign = any(
+        array_api_compat.is_array_api_obj(array) and not isinstance(array, np.ndarray) for array in inputs
+    )
+    if foreign or compiler_is_off():
+        return "exact"
+    from shallow.compute.registers import REGISTERS
+
+    return "exact" if REGISTERS is None else "compiled"
+
+
+def _kernel(X: HostArray, Z: HostArray | None, first: float, second: float, slope: float) -> HostArray:
+    from shallow.compute.methods import arc_cosine_routines as routines
+
+    left = _packed(X)
+    right = left if Z is None else _packed(Z)
+    K = np.empty((len(X), len(X if Z is None else Z)), X.dtype)
+    rise, bend = (first + second) * (1.0 + slope * slope) / 2.0, (1.0 - slope) ** 2
+    weights = (rise, (first + second) * slope, first * bend, second * bend)
+    fill = routines.fill_symmetric if Z is None else routines.fill_cross
+    J = left.blocks.shape[2]
+
+    def work(b: int) -> None:
+        fill(right.panels, left.blocks[b], b * J, right.of_panels, left.of_blocks[b], weights, K)
+
+    with np.errstate(over="ignore"):
+        _share_out(work, left.blocks.shape[0], K.size)
+        if Z is None:
+            _, _, squares, low, high = _flat(left.of_panels)[:, : len(X)]
+            np.fill_diagonal(K, rise * squares * (low * high) * (high * low))
+    # |K_ij| <= sqrt(K_ii K_jj): entries are looked at only where this allows an overflow.
+    if left.logarithm + right.logarithm + math.log2(rise) >= np.finfo(X.dtype).maxexp - 1:
+        _refuse_overflow(K)
+    return K
+
+
+def _share_out(work: Callable[[int], None], count: int, entries: int) -> None:
+    """``work(b)`` for each block, the longest first."""
+    workers = threads() if entries > _WORTH_SHARING else 1
+    if workers == 1:
+        for b in range(count):
+            work(b)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for _ in pool.map(work, reversed(range(count))):
+            pass
+
+
+def _packed(X: HostArray) -> _Rows:
+    from shallow.compute.methods import arc_cosine_routines as routines
+
+    R, J, (n, d) = int(routines.panel_width()), routines.BLOCK, X.shape
+    rows = math.lcm(R, J) * -(-n // math.lcm(R, J))
+    scaled = np.zeros((rows, d))
+    scaled[:n] = X
+    top = np.max(np.abs(scaled), axis=1)
+    exponents = np.where(top > 0, np.frexp(top)[1] - 1, 0)
+    halves = exponents // 2, exponents - exponents // 2
+    # Two factors, because 2^1074 (a subnormal row's) is no floating number.
+    for half in halves:
+        scaled *= np.ldexp(1.0, -half)[:, None]
+    panels = np.ascontiguousarray(scaled.reshape(-1, R, d).transpose(0, 2, 1))
+    fields = np.empty((rows // R, routines.FIELDS, R))
+    fields[:, 3], fields[:, 4] = (np.ldexp(1.0, half).reshape(-1, R) for half in halves)
+    routines.measure(panels, fields)
+    flat = _flat(fields)
+    logarithm = np.max(np.where(top > 0, np.log2(np.maximum(flat[1], 1.0)) + exponents, -np.inf))
+    return _Rows(panels, fields, _regrouped(scaled.T, J), _regrouped(flat, J), float(logarithm))
+
+
+def _flat(groups: HostArray) -> HostArray:
+    """Groups (g, k, width) of columns as one matrix (k, g width)."""
+    return groups.transpose(1, 0, 2).reshape(groups.shape[1], -1)
+
+
+def _regrouped(columns: HostArray, width: int) -> HostArray:
+    """(k, rows) as groups (rows / width, k, width)."""
+    return np.ascontiguousarray(columns.reshape(len(columns), -1, width).transpose(1, 0, 2))
+
+
+def _refuse_overflow(K: HostArray) -> None:
+    for row in K:
+        if not np.isfinite(row).all():
+            raise ValueError(f"the kernel overflows {K.dtype}; divide the inputs by their largest norm")
