@@ -6,17 +6,18 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+import array_api_compat
 import numpy as np
 
-from shallow.compute.jit import compiler_is_off, threads
-from shallow.exact import ntk as oracle
-from shallow.setting.arrays import Array, read_array
+from shallow.compute.jit import threads
+from shallow.exact.ntk import Layer, read_gram
+from shallow.exact.ntk import ntk_gram as exact_ntk_gram
+from shallow.setting.arrays import Array
 
 __all__ = ["method_of", "ntk_gram"]
 
-Layer = Literal["both", "first", "second"]
 HostArray = np.ndarray[Any, Any]
 
 _WORTH_SHARING = 1 << 16  # entries of K above which threads are started
@@ -83,30 +84,20 @@ def ntk_gram(
     nothing is compiled, are served by :mod:`shallow.exact.ntk`.
     """
     if method_of(X, Z) == "exact":
-        return oracle.ntk_gram(X, Z, layer=layer, slope=slope, bias=bias)
-    if layer not in ("both", "first", "second"):
-        raise ValueError(f"layer is {layer!r}; choose 'both', 'first' or 'second'")
-    X, Z = oracle.read_pair(X, Z)
-    slope = oracle.finite(slope, "slope")
-    if bias != 0.0:
-        X = oracle.with_constant(X, bias)
-        Z = None if Z is None else oracle.with_constant(Z, bias)
-    first, second = float(layer != "second"), float(layer != "first")
-    return _kernel(X, Z, first, second, slope)
+        return exact_ntk_gram(X, Z, layer=layer, slope=slope, bias=bias)
+    return _kernel(*read_gram(X, Z, layer, slope, bias))
 
 
 def method_of(*inputs: Array | None) -> str:
     """``"compiled"`` or ``"exact"``: which code serves these inputs on this machine."""
-    import array_api_compat
-
     foreign = any(
         array_api_compat.is_array_api_obj(array) and not isinstance(array, np.ndarray) for array in inputs
     )
-    if foreign or compiler_is_off():
+    if foreign:
         return "exact"
-    from shallow.compute.registers import REGISTERS
+    from shallow.compute.registers import unavailable
 
-    return "exact" if REGISTERS is None else "compiled"
+    return "compiled" if unavailable() is None else "exact"
 
 
 def _kernel(X: HostArray, Z: HostArray | None, first: float, second: float, slope: float) -> HostArray:

@@ -14,7 +14,7 @@ from shallow.setting.initialization import Initialization
 from shallow.setting.network import Network
 from shallow.setting.problem import Problem
 
-__all__ = ["empirical_ntk", "layer_kernels", "limit_kernel", "ntk_gram"]
+__all__ = ["empirical_ntk", "layer_kernels", "limit_kernel", "ntk_gram", "read_gram"]
 
 Layer = Literal["both", "first", "second"]
 
@@ -70,13 +70,19 @@ def ntk_gram(
     The ReLU formulas are the arc-cosine kernels of Cho and Saul (2009), orders 0 and 1; the leaky ones follow
     from ``phi(u) = u_+ - s (-u)_+``, since ``-w`` has the law of ``w``.
     """
+    return arc_cosine_kernel(*read_gram(X, Z, layer, slope, bias))
+
+
+def read_gram(
+    X: Array, Z: Array | None, layer: Layer, slope: float, bias: float
+) -> tuple[Array, Array | None, float, float, float]:
+    """The arguments of :func:`ntk_gram`, checked: X and Z with the bias, both layers' weights, the slope."""
     if layer not in ("both", "first", "second"):
         raise ValueError(f"layer is {layer!r}; choose 'both', 'first' or 'second'")
     X, Z = _read_pair(X, Z)
     if bias != 0.0:
         X, Z = _with_constant(X, bias), None if Z is None else _with_constant(Z, bias)
-    first, second = float(layer != "second"), float(layer != "first")
-    return arc_cosine_kernel(X, Z, first, second, _finite(slope, "slope"))
+    return X, Z, float(layer != "second"), float(layer != "first"), _finite(slope, "slope")
 
 
 def limit_kernel(

@@ -4,8 +4,8 @@ A *block* is (d, J), a few rows side by side; a *panel* is (d, R), as many rows 
 With x of the block, z of the panel, ``c = x.z``, ``L = ||x|| ||z||`` and u the acute angle between their
 lines, everything is a function of ``h = sin(u / 2)``, whose square is ``q = (1 - |c| / L) / 2``:
     u / (2 pi) = h A(q),    (sin u - u cos u) / (2 pi) = h q B(q),    0 <= q <= 1/2,
-with polynomials A and B. Where q cancels, h comes from the rows themselves. Each entry is computed by the same
-operations wherever it stands in a tile, so its bits depend on its own two rows only.
+with polynomials A and B. Where q cancels, h comes from the rows themselves. Each entry is computed by the
+same operations wherever it stands in a tile, so its bits depend on its own two rows only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _B = np.array([
 
 
 def _fused(a: Any, b: Any, c: Any) -> Any:
-    """``a b + c`` in exact arithmetic, rounded once: what the instruction does, for runs without a compiler."""
+    """``a b + c`` in exact arithmetic, rounded once: the instruction's twin, for runs without a compiler."""
     return np.float64(float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))))
 
 
@@ -86,8 +86,8 @@ def _value_of_B(q: Any) -> Any:
 def measure(panels: Any, fields: Any) -> None:
     """The first three of FIELDS for the rows of all panels, each to its last digit.
 
-    panels (P, d, R), fields (P, FIELDS, R). The squares and the errors of their sums are exact (Ogita, Rump and Oishi
-    2005), so that their dot product is as if summed in twice the digits; a zero row gets 0 three times.
+    panels (P, d, R), fields (P, FIELDS, R). The errors of the squares and of their sums are added up beside
+    them (Ogita, Rump and Oishi 2005), as if in twice the digits; a zero row gets 0 three times.
     """
     for p in range(panels.shape[0]):
         _measure_panel(panels[p], fields[p])
