@@ -11,6 +11,8 @@ from shallow.cli.shell import document, refuse_laws_beside_data
 
 __all__ = ["ntk"]
 
+_FEW = 500  # rows
+
 
 def ntk(
     *,
@@ -47,10 +49,9 @@ def ntk(
     json
         Print one JSON document on standard output.
     """
+    from shallow.compute import spectrum
     from shallow.configuration.build import problem_of
     from shallow.configuration.model import read_run
-    from shallow.exact.ntk import ntk_gram
-    from shallow.exact.spectrum import largest_eigenvalue, smallest_eigenvalue
     from shallow.setting.archive import write_archive
     from shallow.setting.data import find_duplicates
     from shallow.setting.streams import Streams
@@ -58,16 +59,20 @@ def ntk(
     refuse_laws_beside_data(data, ntk, {"n": n, "d": d, "inputs": inputs})
     model = read_run({"seed": seed, "problem": {"n": n, "d": d, "inputs": inputs, "data": data}})
     problem = problem_of(model.problem, Streams(seed))
+    ntk_gram, kernel_by = _kernel_for(problem.X)
     H = ntk_gram(problem.X, layer=layer, slope=slope, bias=bias)
     report: dict[str, Any] = {
         "schema": "shallow-ntk/1",
         "n": problem.n,
         "d": problem.d,
         "layer": layer,
-        "lambda_min": float(smallest_eigenvalue(H)),
-        "lambda_max": float(largest_eigenvalue(H)),
+        "lambda_min": spectrum.smallest_eigenvalue(H),
+        "lambda_max": spectrum.largest_eigenvalue(H),
         "trace": float(np.trace(H)),
         "duplicates": [str(pair) for pair in find_duplicates(problem)],
+        "kernel_by": kernel_by,
+        "lambda_min_by": spectrum.method_for_smallest(problem.n),
+        "lambda_max_by": spectrum.method_for_largest(problem.n),
     }
     if m is not None:
         report |= _at_width(m, problem, H, layer, slope, bias, seed)
@@ -79,11 +84,22 @@ def ntk(
     return 0
 
 
+def _kernel_for(X: Any) -> tuple[Any, str]:
+    """The kernel's function for this many rows, and its name: few do not pay for loading the compiler."""
+    if len(X) <= _FEW:
+        from shallow.exact.ntk import ntk_gram as exact_ntk_gram
+
+        return exact_ntk_gram, "exact"
+    from shallow.compute.limit_kernel import method_of, ntk_gram
+
+    return ntk_gram, method_of(X)
+
+
 def _at_width(
     m: int, problem: Any, H: Any, layer: str, slope: float, bias: float, seed: int
 ) -> dict[str, Any]:
+    from shallow.compute.spectrum import smallest_eigenvalue
     from shallow.compute.tangent_kernel import empirical_ntk
-    from shallow.exact.spectrum import smallest_eigenvalue
     from shallow.setting.initialization import ntk_signs
     from shallow.setting.streams import Streams
 
@@ -93,7 +109,7 @@ def _at_width(
     H_m = empirical_ntk(network, lifted.X, *rates)
     return {
         "m": m,
-        "lambda_min_m": float(smallest_eigenvalue(H_m)),
+        "lambda_min_m": smallest_eigenvalue(H_m),
         "kernel_gap": float(np.linalg.norm(H_m - H) / np.linalg.norm(H)),
     }
 

@@ -179,6 +179,7 @@ def _read(H: Array, overwrite: bool) -> tuple[HostArray, int]:
 
 def _own(H: Array, overwrite: bool) -> HostArray:
     """H itself if it may be destroyed, or a copy, in C order (of a symmetric matrix either order is that)."""
+    A: HostArray
     if overwrite and _is_plain(H):
         A = H if H.flags.c_contiguous else H.T
         require_finite(A, "H")

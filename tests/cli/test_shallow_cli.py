@@ -10,6 +10,7 @@ import pytest
 
 import shallow
 from shallow.cli import main
+from shallow.compute.limit_kernel import method_of
 
 
 def test_train_prints_one_document_and_saves_what_it_says(
@@ -111,6 +112,16 @@ def test_ntk_reports_the_spectrum_of_the_users_data(
     assert report["lambda_min"] == pytest.approx(0.5, rel=1e-14)
     assert report["lambda_max"] == pytest.approx(0.5, rel=1e-14)
     assert report["duplicates"] == []
+
+
+def test_ntk_says_by_which_code_it_came(capsys: pytest.CaptureFixture[str]) -> None:
+    ways = []
+    for n in ("6", "600"):
+        assert main(["ntk", "--n", n, "--d", "5", "--layer", "second", "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        ways.append([report[key] for key in ("kernel_by", "lambda_min_by", "lambda_max_by")])
+    compiled = method_of(np.ones((1, 1)))
+    assert ways == [["exact", "LAPACK evr", "LAPACK evr"], [compiled, "LAPACK evr", "Lanczos"]]
 
 
 def test_ntk_at_a_width_approaches_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
