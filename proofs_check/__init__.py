@@ -12,6 +12,7 @@ from proofs_check.certificates import (
     certify_initial,
     verify_certificate,
 )
+from proofs_check.certificates.claimed import proves_lambda_min_at_least
 from proofs_check.certificates.eigenvalue import lambda_min_bracket, lambda_min_lower_bound
 from proofs_check.check import (
     ClaimSummary,
@@ -77,6 +78,7 @@ __all__ = [
     "explain",
     "lambda_min_bracket",
     "lambda_min_lower_bound",
+    "proves_lambda_min_at_least",
     "replay",
     "tightened",
     "verify_certificate",

@@ -19,8 +19,8 @@ PROOFS_CHECK = """
 Certificate Claim ClaimSummary Comparison Constant Evidence FitPoints Grade Hypothesis
 HypothesisStatus Mutant MutantResult Outcome Point Probability Quantifier Regime Requirement Result
 Source Statement THEOREMS Verdict certify_descent certify_flow certify_initial check check_mutants
-check_sweep compare explain lambda_min_bracket lambda_min_lower_bound replay tightened
-verify_certificate
+check_sweep compare explain lambda_min_bracket lambda_min_lower_bound
+proves_lambda_min_at_least replay tightened verify_certificate
 """
 
 

@@ -16,6 +16,7 @@ here is computed, so a blocked, threaded or foreign factor serves as well; the p
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,13 @@ __all__ = [
     "lambda_min_lower_bound",
     "positive_definite",
     "shifted",
+    "symmetric",
 ]
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Exponents = np.ndarray[Any, np.dtype[np.int32]]
+
+_ROWS = 64
 
 
 def lambda_min_lower_bound(H: Any) -> float:
@@ -72,7 +76,7 @@ def lambda_min_lower_bound(H: Any) -> float:
     The largest theta of a few tried for which H - theta I is proved positive definite; see the module's text.
     Cost: the eigenvalues and, for each theta, a Cholesky factor and a product, O(n^3).
     """
-    exact = _symmetric(H)
+    exact = symmetric(H)
     check_arithmetic()
     if len(exact) == 1:
         return float(exact[0, 0])
@@ -88,7 +92,7 @@ def lambda_min_bracket(H: Any) -> tuple[float, float]:
     rounded up. Same parameters and errors; costs the eigenvectors in addition.
     """
     lower = lambda_min_lower_bound(H)
-    exact = _symmetric(H)
+    exact = symmetric(H)
     if len(exact) == 1:
         return lower, lower
     with np.errstate(all="ignore"):
@@ -153,7 +157,8 @@ def _residual_up(Q: Array, L: Array) -> float:
     return float(up(norm_up(up(np.abs(Q - product))) + rounding))
 
 
-def _symmetric(H: Any) -> Array:
+def symmetric(H: Any) -> Array:
+    """H in float64, not copied where it is that; ValueError for what is no symmetric matrix of floats."""
     raw = np.asarray(H)
     if raw.dtype.kind not in "fiu" or raw.dtype.itemsize > 8:
         raise ValueError(f"H has the type {raw.dtype}; a bound needs real numbers that float64 holds exactly")
@@ -162,14 +167,24 @@ def _symmetric(H: Any) -> Array:
         raise ValueError(f"H has the shape {exact.shape}; a smallest eigenvalue needs a square matrix")
     if raw.dtype.kind in "iu" and np.any(np.abs(exact) >= 2.0**53):
         raise ValueError("H holds integers of 2^53 or more, which float64 does not all hold exactly")
-    bad = np.argwhere(~np.isfinite(exact))
-    if len(bad):
-        raise ValueError(f"H[{bad[0, 0]}, {bad[0, 1]}] is {exact[tuple(bad[0])]}; every entry must be finite")
-    uneven = np.argwhere(exact != exact.T)
-    if len(uneven):
-        i, j = uneven[0]
+    bad = _first(lambda rows: ~np.isfinite(exact[rows]), len(exact))
+    if bad:
+        raise ValueError(f"H[{bad[0]}, {bad[1]}] is {exact[bad]}; every entry must be finite")
+    uneven = _first(lambda rows: exact[rows] != exact[:, rows].T, len(exact))
+    if uneven:
+        i, j = uneven
         raise ValueError(f"H[{i}, {j}] differs from H[{j}, {i}]; pass an exactly symmetric matrix")
     return exact
+
+
+def _first(test: Callable[[slice], Any], n: int) -> tuple[int, int] | None:
+    """Where a test of some rows of an (n, n) matrix holds first, a block of rows at a time."""
+    for start in range(0, n, _ROWS):
+        found = test(slice(start, start + _ROWS))
+        if np.any(found):
+            i, j = np.argwhere(found)[0]
+            return start + int(i), int(j)
+    return None
 
 
 def _scaled(exact: Array) -> tuple[Array, int, float]:
