@@ -96,6 +96,7 @@ REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "slurm": (_has_slurm, "root, SLURM's daemons and dask-jobqueue"),
     "compiler": (lambda: not compiler_is_off(), "Numba's compiler, which NUMBA_DISABLE_JIT switches off"),
     "avx2": (_has_avx2, "Linux on a processor with AVX2"),
+    "lock": (lambda: os.name == "posix", "a system with flock"),
     "mprotect": (lambda: os.name == "posix", "a system with mprotect"),
     "nvrtc": (lambda: importlib.util.find_spec("cupy_backends") is not None, "CuPy and the CUDA compiler"),
 }

@@ -7,19 +7,21 @@ first use of a method that has compiled routines. Signatures are lazy: a routine
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import os
-import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
+
+from shallow.compute.code_cache import cache_directory
 
 __all__ = ["cache_directory", "compiler_is_off", "intrinsic", "routine", "target", "threads"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LOG = logging.getLogger(__name__)
+_PATIENCE = 1.0  # seconds of compiling after which the user is told
 
 
 def compiler_is_off() -> bool:
@@ -50,6 +52,7 @@ def routine(function: Function) -> Function:
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     if directory is None:
         return cast(Function, numba.njit(**options)(function))
+    _watch_the_compiler(directory)
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(directory)
     try:
@@ -74,44 +77,36 @@ def intrinsic(function: Callable[..., Any]) -> Any:
 
 
 @functools.cache
-def cache_directory() -> Path | None:
-    """Where compiled code is kept: a folder named by the hash of the sources in ``shallow/compute``.
+def _watch_the_compiler(directory: Path) -> None:
+    """Log one line when compiling our routines has taken _PATIENCE seconds in all."""
+    from numba.core import event
 
-    Numba checks only the file of the routine itself, and would go on with the old code after a helper or
-    a constant in another file has changed; a new hash is a new folder. Places tried: NUMBA_CACHE_DIR,
-    XDG_CACHE_HOME, the user's ``.cache``. None, with one line in the log, when none can be written.
-    """
-    for place in _places():
-        directory = place / "shallow-relu" / _hash_of_sources()
-        if _is_writable(directory):
-            return directory
-    _LOG.warning("no place for compiled code can be written, so it is compiled anew; set NUMBA_CACHE_DIR")
-    return None
+    class Watch(event.Listener):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.depth, self.spent, self.since, self.said = 0, 0.0, 0.0, False
 
+        def on_start(self, compilation: Any) -> None:
+            if not _is_ours(compilation):
+                return
+            self.since = self.since if self.depth else time.monotonic()
+            self.depth += 1
+            self._tell()
 
-def _places() -> list[Path]:
-    named = [os.environ.get(name) for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME")]
-    places = [Path(place) for place in named if place]
-    try:
-        places.append(Path.home() / ".cache")
-    except RuntimeError:  # no home at all
-        _LOG.debug("this user has no home directory")
-    return places
+        def on_end(self, compilation: Any) -> None:
+            if not _is_ours(compilation):
+                return
+            self._tell()
+            self.depth -= 1
+            if self.depth == 0:
+                self.spent += time.monotonic() - self.since
 
+        def _tell(self) -> None:
+            if not self.said and self.spent + time.monotonic() - self.since >= _PATIENCE:
+                self.said = True
+                _LOG.warning("compiling the inner routines for this machine (once; kept in %s)", directory)
 
-def _is_writable(directory: Path) -> bool:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            return True
-    except OSError:
-        return False
+    event.register("numba:compile", Watch())
 
 
-def _hash_of_sources() -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _is_ours(compilation: Any) -> bool:
+    return str(compilation.data["dispatcher"].py_func.__module__).startswith("shallow.")

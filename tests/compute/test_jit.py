@@ -1,8 +1,8 @@
-"""Where compiled code is kept, when nothing may be written, and what is not loaded."""
+"""What is loaded when, what a first call says and keeps, and what a fork after threads can do."""
 
 from __future__ import annotations
 
-import logging
+import os
 import re
 import subprocess
 import sys
@@ -12,13 +12,6 @@ import numpy as np
 import pytest
 
 from shallow.compute import jit
-
-
-@pytest.fixture
-def fresh_directory(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    jit.cache_directory.cache_clear()
-    yield monkeypatch  # type: ignore[misc]
-    jit.cache_directory.cache_clear()
 
 
 def test_the_door_is_light() -> None:
@@ -41,18 +34,14 @@ def test_no_other_module_imports_numba() -> None:
     assert "njit" not in (root / "compute" / "vector_ir.py").read_text()
 
 
-def test_the_cache_is_named_by_the_sources(tmp_path: Path, fresh_directory: pytest.MonkeyPatch) -> None:
-    fresh_directory.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    directory = jit.cache_directory()
-    assert directory is not None
-    assert directory.is_relative_to(tmp_path)
-    jit.cache_directory.cache_clear()
-    source = jit._hash_of_sources()
-    assert directory.name == source
-    fresh_directory.setattr(jit, "_hash_of_sources", lambda: "another")
-    moved = jit.cache_directory()
-    assert moved is not None
-    assert moved.name == "another"
+def test_one_module_writes_instructions() -> None:
+    root = Path(jit.__file__).parents[1]
+    importers = [
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if re.search(r"^\s*(import|from) llvmlite\b", path.read_text(), re.MULTILINE)
+    ]
+    assert importers == ["compute/vector_ir.py"]
 
 
 @pytest.mark.compiler
@@ -73,45 +62,13 @@ def test_compiled_code_lands_in_the_cache(tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("*.nbi"))) == 1
 
 
-def test_with_no_place_to_write_it_compiles_and_says_so(
-    tmp_path: Path, fresh_directory: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
-    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
-        fresh_directory.setenv(name, str(blocked))
-    with caplog.at_level(logging.WARNING):
-        assert jit.cache_directory() is None
-        assert jit.cache_directory() is None
-
-    @jit.routine
-    def twice(x):  # type: ignore[no-untyped-def]
-        return x + x
-
-    assert twice(21.0) == 42.0
-    lines = [record.getMessage() for record in caplog.records if "compiled code" in record.getMessage()]
-    assert len(lines) == 1
-    assert "NUMBA_CACHE_DIR" in lines[0]
-
-
-def test_a_user_without_a_home_is_not_an_error(fresh_directory: pytest.MonkeyPatch) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("no home directory")
-
-    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
-        fresh_directory.delenv(name, raising=False)
-    fresh_directory.setattr(jit.Path, "home", staticmethod(homeless))
-    assert jit.cache_directory() is None
-
-
 @pytest.mark.compiler
-def test_numbas_own_settings_are_left_as_they_were(
-    tmp_path: Path, fresh_directory: pytest.MonkeyPatch
-) -> None:
+def test_numbas_own_settings_are_left_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import numba
 
-    fresh_directory.delenv("NUMBA_CACHE_DIR", raising=False)
-    fresh_directory.setenv("XDG_CACHE_HOME", str(tmp_path))
+    jit.cache_directory.cache_clear()
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     numba.config.reload_config()  # Numba rereads its environment at a compilation; do it now
     before = str(numba.config.CACHE_DIR)
 
@@ -120,6 +77,7 @@ def test_numbas_own_settings_are_left_as_they_were(
         return x
 
     assert same(1.5) == 1.5
+    jit.cache_directory.cache_clear()
     assert str(numba.config.CACHE_DIR) == before
     assert len(list(tmp_path.rglob("*.nbi"))) == 1
 
@@ -154,3 +112,94 @@ def test_a_panel_product_is_a_chain_of_fused_operations(dtype: type, depth: int,
     expected = wide[3] * (wide[1].T @ wide[0]) + 0.5 * wide[2]
     size = np.abs(wide[3]) * (np.abs(wide[1]).T @ np.abs(wide[0])) + 0.5 * np.abs(wide[2])
     assert np.all(np.abs(new - expected) <= (depth + 4) * np.finfo(dtype).eps * size)
+
+
+TRAINING = """
+import numpy as np, shallow
+rng = np.random.default_rng(0)
+network = shallow.Network(rng.standard_normal((50, 5)), rng.standard_normal(50))
+problem = shallow.Problem(rng.standard_normal((30, 5)), rng.standard_normal(30))
+run = shallow.train(network, problem, shallow.GradientDescent(0.01, 0.01), steps=5, method="numba")
+"""
+
+
+def in_a_process(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    settings["PYTHONPATH"] = str(Path(jit.__file__).parents[2])
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        env={**settings, **environment},
+    )
+
+
+@pytest.mark.compiler
+def test_compiling_is_said_once_and_a_warm_start_says_nothing(tmp_path: Path) -> None:
+    cold = in_a_process(TRAINING, NUMBA_CACHE_DIR=str(tmp_path))
+    lines = cold.stderr.splitlines()
+    assert len(lines) == 1, cold.stderr
+    assert "compiling" in lines[0]
+    assert str(tmp_path) in lines[0]
+    warm = in_a_process(TRAINING, NUMBA_CACHE_DIR=str(tmp_path))
+    assert (cold.stdout, warm.stdout, warm.stderr) == ("", "", "")
+
+
+PATIENCE = """
+import sys
+import numba, numpy as np
+from shallow.compute import jit
+jit._PATIENCE = float(sys.argv[1])
+from shallow.compute.methods import numba_routines
+numba.njit(lambda x: x + 1)(1)
+print("a stranger's function is compiled", file=sys.stderr, flush=True)
+for kind in (np.float64, np.float32):
+    numba_routines.finish(np.ones((1, 2, 3), kind), kind(2), np.zeros(2, kind))
+"""
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize(("patience", "lines"), [("0", 1), ("3600", 0)])
+def test_only_a_long_compilation_of_ours_is_worth_a_word(tmp_path: Path, patience: str, lines: int) -> None:
+    done = in_a_process(PATIENCE, patience, NUMBA_CACHE_DIR=str(tmp_path))
+    stranger, *ours = done.stderr.splitlines()
+    assert "stranger" in stranger
+    assert ["compiling" in line for line in ours] == [True] * lines
+
+
+FORK = """
+import multiprocessing, os, sys, threading
+import numpy as np, shallow
+from shallow.compute.methods import numba_steps
+numba_steps._WORTH_SHARING = 0.0  # so that even this small network is shared out
+
+def outcome():
+    rng = np.random.default_rng(0)
+    network = shallow.Network(rng.standard_normal((700, 5)), rng.standard_normal(700))
+    problem = shallow.Problem(rng.standard_normal((30, 5)), rng.standard_normal(30))
+    rule = shallow.GradientDescent(0.001, 0.001)
+    return shallow.train(network, problem, rule, steps=20, method="numba").network.W.tobytes()
+
+def report(queue):
+    queue.put(outcome())
+
+here = outcome()
+assert threading.active_count() == 1, threading.enumerate()  # nothing is left running that a fork would tear
+context = multiprocessing.get_context("fork")
+queue = context.SimpleQueue()
+child = context.Process(target=report, args=(queue,))
+child.start()
+there = queue.get()
+child.join()
+assert child.exitcode == 0
+print(here == there == outcome())
+"""
+
+
+@pytest.mark.compiler
+def test_a_fork_after_a_training_on_two_threads_trains_to_the_same_bits() -> None:
+    # BLAS has threads of its own, which Python counts and warns of
+    done = in_a_process(FORK, NUMBA_NUM_THREADS="2", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    assert done.stdout == "True\n", done.stderr
