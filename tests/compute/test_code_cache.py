@@ -186,6 +186,13 @@ def test_a_folder_deleted_before_it_could_be_locked_is_made_again(
     assert calls == [fcntl.LOCK_SH, fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_SH]
 
 
+ROUTINE = """
+import numpy as np, shallow
+from shallow.compute.methods.numba_routines import finish
+outputs = np.zeros(2)
+finish(np.ones((1, 2, 3)), 2.0, outputs)
+print(outputs.tolist() == [6.0, 6.0])
+"""
 TRAINING = """
 import numpy as np, shallow
 rng = np.random.default_rng(0)
@@ -207,12 +214,13 @@ exec "$@"
 
 @pytest.mark.tmpfs
 @pytest.mark.compiler
-def test_a_read_only_install_without_a_home_trains_and_says_one_line() -> None:
+@pytest.mark.parametrize("code", [ROUTINE, pytest.param(TRAINING, marks=pytest.mark.slow)])
+def test_a_read_only_install_without_a_home_runs_and_says_one_line(code: str) -> None:
     """The checkout and the home folder are mounted read-only, and HOME is not set."""
     checkout = str(Path(code_cache.__file__).parents[2])
     settings = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", READ_ONLY, "sh", sys.executable, "-W", "error", "-c", TRAINING],
+        ["unshare", "-m", "sh", "-c", READ_ONLY, "sh", sys.executable, "-W", "error", "-c", code],
         capture_output=True,
         text=True,
         env={**settings, "CHECKOUT": checkout, "PYTHONPATH": checkout, "OMP_NUM_THREADS": "1"},

@@ -27,6 +27,8 @@ MACHINES = [
     pytest.param(INTEL, "haswell", AVX2, id="avx2"),
     pytest.param(INTEL, "skylake-avx512", f"{AVX2},{AVX512}", id="avx512"),
 ]
+NUMBERS = ("beta", "keep", "kind", "slope")  # arguments that are numbers; the others are addresses and counts
+SCALAR = ("arrive", "peek", "yield_processor")  # where threads meet: no vectors
 MULTIPLIES = ("multiply_tile", "multiply_4", "multiply_1", "forward_tile", "forward_1")
 
 
@@ -39,7 +41,7 @@ def assembly(name: str, triple: str, cpu: str, features: str, size: int) -> str:
     module.triple = triple
     number = ir.DoubleType() if size == 8 else ir.FloatType()
     names = list(inspect.signature(emit).parameters)[1:]
-    kinds = [number if what in ("beta", "slope", "kind") else ir.IntType(64) for what in names]
+    kinds = [number if what in NUMBERS else ir.IntType(64) for what in names]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     builder = ir.IRBuilder(function.append_basic_block())
     emit(vector_ir._Code(builder, held, size), *function.args)
@@ -85,7 +87,7 @@ def test_a_routine_compiles_to_the_vector_instructions_of_the_machine(
         assert count(add, text) >= 4 * (1 if name.endswith("1") else vector_ir.LOOKUP_ROWS)
     if name == "count_common_bits":
         assert count(counted, text) >= held.panel * held.count_columns
-    assert count(register, text) > 0
+    assert (count(register, text) > 0) is (name not in SCALAR)
     calls = r"\bbl\t" if triple == ARM else r"\bcallq?\t"
     assert count(calls, text) == 0  # no fma, popcount or memory function of the C library
 
