@@ -104,6 +104,21 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             shared_above=math.inf,
             arrays=(),
         ),
+        "cupy": Capability(
+            losses=_LOSSES,
+            paces=("constant",),
+            models=("network",),
+            dtypes=_DTYPES,
+            outputs=1,
+            leaky=True,
+            smooth=True,
+            startup=0.0,
+            overhead=60e-6,
+            entry=0.02,
+            rate=20_000.0,
+            shared_above=math.inf,
+            arrays=("cupy",),
+        ),
     }
 )
 

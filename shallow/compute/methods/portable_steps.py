@@ -15,6 +15,7 @@ import numpy as np
 
 from shallow.compute import capabilities
 from shallow.compute.case import Case, Frame, Machine
+from shallow.compute.device import require_full_products
 from shallow.compute.threads import one_blas_thread
 from shallow.exact.activation import activation, gate
 from shallow.setting.arrays import Array, host, namespace
@@ -89,6 +90,8 @@ class PortableSteps:
     def start(self, case: Case) -> _State:
         """A state at the case's own step."""
         with np.errstate(all="ignore"), one_blas_thread():
+            if case.arrays == "cupy":
+                require_full_products(case.dtype)
             setting = _read(case)
             xp, device = setting.xp, case.W.device
             W, a = xp.asarray(case.W, copy=True), _with_outputs(xp.asarray(case.a, copy=True), case)
