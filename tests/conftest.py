@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib.util
 import os
 import shutil
@@ -66,6 +67,24 @@ def _has_cuda_device() -> bool:
     return bool(cupy.cuda.is_available())
 
 
+def find_nvrtc() -> str | None:
+    """The CUDA compiler library: of the wheels that bring it, or of an installed toolkit."""
+    spec = importlib.util.find_spec("nvidia")
+    homes = [Path(home) for home in (spec.submodule_search_locations or [] if spec else [])]
+    homes += [Path(os.environ[name]) for name in ("CUDA_PATH", "CUDA_HOME") if name in os.environ]
+    for home in homes:
+        for folder in ("cuda_nvrtc/lib", "cu13/lib", "lib64"):
+            for library in sorted((home / folder).glob("libnvrtc.so.*")):
+                return str(library)
+    return ctypes.util.find_library("nvrtc")
+
+
+@pytest.fixture(scope="session")
+def nvrtc_library() -> Callable[[], str | None]:
+    """Where the CUDA compiler library is."""
+    return find_nvrtc
+
+
 def _can_mount() -> bool:
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("mount") is None:
         return False
@@ -98,7 +117,11 @@ REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
     "avx2": (_has_avx2, "Linux on a processor with AVX2"),
     "lock": (lambda: os.name == "posix", "a system with flock"),
     "mprotect": (lambda: os.name == "posix", "a system with mprotect"),
-    "nvrtc": (lambda: importlib.util.find_spec("cupy_backends") is not None, "CuPy and the CUDA compiler"),
+    "nvrtc": (
+        lambda: find_nvrtc() is not None,
+        "the CUDA compiler library: pip install 'shallow-relu[nvrtc]'",
+    ),
+    "cxx": (lambda: shutil.which("g++") is not None, "g++, to run the CUDA sources on the host"),
 }
 
 

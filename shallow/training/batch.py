@@ -1,6 +1,7 @@
 """A batch of one shape on its way: a cache full of members at a time, and without those that have ended.
 
 Neither changes a bit: a method promises that a member's bits depend neither on its batch nor on a restart.
+On a device, where the bits depend on the batch and a large one costs no more, all members stay together.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from shallow.compute.case import Case, Frame, Method
 from shallow.compute.jit import threads
 from shallow.compute.methods import load_method
 from shallow.compute.threads import one_blas_thread
-from shallow.setting.arrays import host
+from shallow.setting.arrays import namespace
 from shallow.training.assemble import case_of
 from shallow.training.member import Member
 from shallow.training.record import Request, Until, read_until
@@ -80,7 +81,9 @@ def run_batch(
 
 def _group_size(case: Case) -> int:
     """How many members fit into the caches of the threads at once, and at least one for each thread."""
-    rows = int(case.W.itemsize) * (2 * case.m * (case.d + case.k) + 2 * case.n * case.m + case.n * case.d)
+    if case.arrays != "numpy":
+        return case.batch
+    rows = case.dtype.itemsize * (2 * case.m * (case.d + case.k) + 2 * case.n * case.m + case.n * case.d)
     return int(threads() * max(1, _CACHE // rows))
 
 
@@ -88,13 +91,13 @@ def _part(case: Case, chosen: range | list[int]) -> Case:
     """The case of some members."""
     index = slice(chosen.start, chosen.stop) if isinstance(chosen, range) else chosen
     changes: dict[str, Any] = {
-        name: getattr(case, name)[index] for name in ("W", "a", "factor", "time", "limit")
+        name: getattr(case, name)[index, ...] for name in ("W", "a", "factor", "time", "limit")
     }
     for name in ("gates", "anchor_W", "anchor_a"):
         array = getattr(case, name)
-        changes[name] = None if array is None else array[index]
+        changes[name] = None if array is None else array[index, ...]
     if case.X.shape[0] > 1:
-        changes |= {"X": case.X[index], "y": case.y[index]}
+        changes |= {"X": case.X[index, ...], "y": case.y[index, ...]}
     return dataclasses.replace(case, **changes)
 
 
@@ -110,7 +113,7 @@ def _run_group(members: list[Member], origin: Case, method: Method, looks: _Look
         state = method.start(_standing(origin, members))
     while step < looks.last and not all(member.ended for member in active):
         left = [index for index, member in enumerate(active) if not member.ended]
-        if 2 * len(left) <= len(active):
+        if origin.arrays == "numpy" and 2 * len(left) <= len(active):
             case, active = _moved(_part(case, left), frame, left, step), [active[index] for index in left]
             state = method.start(case)
         target = looks.after(step)
@@ -124,10 +127,11 @@ def _run_group(members: list[Member], origin: Case, method: Method, looks: _Look
 def _standing(origin: Case, members: list[Member]) -> Case:
     """The case of members that go on from an earlier run."""
     models = [member.current for member in members]
+    xp = namespace(origin.W)
     return dataclasses.replace(
         origin,
-        W=np.stack([host(model.W) for model in models]),
-        a=np.stack([host(model.a) for model in models]),
+        W=xp.stack([model.W for model in models]),
+        a=xp.stack([model.a for model in models]),
         time=np.array([member.time for member in members]),
         step=members[0].step,
     )

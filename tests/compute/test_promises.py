@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 import shallow
+from shallow.compute.capabilities import CAPABILITIES
 from shallow.compute.case import Case, Frame
 from shallow.compute.methods import METHODS, load_method
 from shallow.training.assemble import case_of
 
-every_method = pytest.mark.parametrize("method", METHODS)
+# A device's method has weaker promises, tested in tests/nvrtc and tests/gpu.
+every_method = pytest.mark.parametrize(
+    "method", [name for name in METHODS if CAPABILITIES[name].arrays in ((), ("numpy",))]
+)
 
 
 def batch(count: int = 3, rate: float = 0.1, n: int = 11, d: int = 6, m: int = 17) -> Case:

@@ -57,5 +57,5 @@ def test_no_source_uses_atomics_or_asks_for_fast_mathematics(source: CudaSource)
 
 
 def test_a_slip_is_found_with_its_line(nvrtc: Any) -> None:
-    with pytest.raises(AssertionError, match=r"source.cu\(2\): error"):
+    with pytest.raises(AssertionError, match=r"source.cu\(3\): error"):
         nvrtc('extern "C" __global__ void f(float* x) {\n x[0] = 1\n}', ("--gpu-architecture=compute_80",))
