@@ -169,13 +169,17 @@ def _count(job: _Job, bits: HostArray, a: HostArray, share: Share) -> None:
 
 def _look_up(job: _Job, bits: HostArray, a: HostArray, share: Share) -> None:
     """Add the sums of a_k^2 over the neurons that are on at both samples."""
-    n = job.H.shape[0]
-    rows = np.ascontiguousarray(bits.transpose(0, 2, 1)).view(np.uint8).reshape(-1, len(a) // 8)[:n]
+    n, R = job.H.shape[0], job.X.shape[2]
+    words = np.empty((-(-n // TILE), len(a) // R, TILE), f"u{R // 8}")
     weights = np.square(a)
 
-    def look_up(start: int) -> None:
-        routines.lookup_rows(bits, rows, weights, job.H, start, min(n, start + _BAND), job.zero)
+    def arrange(tile: int) -> None:
+        routines.tile_words(bits, words, tile)
 
+    def look_up(start: int) -> None:
+        routines.lookup_rows(bits, words, weights, job.H, start, min(n, start + _BAND), job.zero)
+
+    share(arrange, range(len(words)))
     share(look_up, range(0, n, _BAND))
 
 

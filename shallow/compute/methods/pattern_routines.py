@@ -14,22 +14,35 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.jit import routine
-from shallow.compute.methods.lookup_routines import binary_product
 from shallow.compute.vector_ir import (
     COUNT_COLUMNS,
     COUNT_ROWS,
     TILE,
     count_common_bits,
+    fill_tables,
+    lanes_of,
+    look_up_tile,
     multiply_tile,
     width_of,
 )
 
-__all__ = ["GROUP", "WORD", "count_rows", "finish_rows", "gram_rows", "lookup_rows", "pattern_words", "width"]
+__all__ = [
+    "GROUP",
+    "WORD",
+    "count_rows",
+    "finish_rows",
+    "gram_rows",
+    "lookup_rows",
+    "pattern_words",
+    "tile_words",
+    "width",
+]
 
 WORD = 64  # neurons in a word of bits
 GROUP = math.lcm(TILE, WORD)  # neurons whose pre-activations are made together: whole tiles, whole words
 _DEPTH = 256  # neurons of a product before its sums go back to memory
 _WORDS = 128  # words of a panel that stay in the nearest cache
+_TABLE = 32768  # bytes of the tables in use at a time, which it holds
 
 
 @routine
@@ -115,32 +128,96 @@ def count_rows(bits: Any, H: Any, panel: Any) -> None:
 
 
 @routine
-def lookup_rows(bits: Any, rows: Any, weights: Any, H: Any, start: Any, stop: Any, zero: Any) -> None:
-    """``H[i, j] += sum_k weights[k] bit_ki bit_kj`` for start <= j < stop and j <= i.
+def aligned(rows: Any, columns: Any, like: Any) -> Any:
+    """Room that starts with a cache line: a vector that straddles two of them is slow to load."""
+    flat = np.empty(rows * columns + 64 // like.itemsize, like.dtype)
+    skip = (-flat.ctypes.data % 64) // like.itemsize
+    return flat[skip : skip + rows * columns].reshape(rows, columns)
 
-    bits as everywhere, rows the same bits sample by sample (n, 8 words) of uint8. A block of samples is given
-    as ``start``, a multiple of COUNT_ROWS, and ``stop``.
+
+@routine
+def tile_words(bits: Any, words: Any, tile: Any) -> None:
+    """The bits of a tile of samples as :func:`lookup_rows` wants them, from ``bits``.
+
+    ``words`` is (tiles, panels of neurons, TILE) of unsigned integers with a bit for each neuron of a panel.
     """
-    n, neurons = H.shape[0], weights.shape[0]
-    groups = -(-(stop - start) // COUNT_ROWS)
-    terms = np.empty((neurons, groups * COUNT_ROWS), H.dtype)
-    one = np.uint64(1)
-    for group in range(groups):
+    per_word = words.shape[1] // bits.shape[1]
+    length = np.uint64(WORD // per_word)
+    mask = (np.uint64(1) << length) - np.uint64(1)
+    for row in range(TILE):
+        sample = tile * TILE + row
+        if sample < bits.shape[0] * COUNT_ROWS:
+            source = bits[sample // COUNT_ROWS]
+            lane = sample % COUNT_ROWS
+            for w in range(bits.shape[1]):
+                word = source[w, lane]
+                for part in range(per_word):
+                    words[tile, w * per_word + part, row] = (word >> (np.uint64(part) * length)) & mask
+        else:
+            for q in range(words.shape[1]):
+                words[tile, q, row] = 0
+
+
+@routine
+def _gates(bits: Any, start: Any, terms: Any, zero: Any) -> None:
+    """Zeros and ones: ``terms[k, j]`` is the bit of neuron k at sample ``start + j``."""
+    unit = zero + 1
+    one, none = np.uint64(1), np.uint64(0)
+    for group in range(terms.shape[1] // COUNT_ROWS):
         source = bits[start // COUNT_ROWS + group]
         column = group * COUNT_ROWS
-        for w in range(neurons // WORD):
+        for w in range(source.shape[0]):
             for t in range(WORD):
                 shift = np.uint64(t)
-                weight = weights[w * WORD + t]
+                target = terms[w * WORD + t, column : column + COUNT_ROWS]
                 for l in range(COUNT_ROWS):  # noqa: E741
-                    terms[w * WORD + t, column + l] = (
-                        weight if (source[w, l] >> shift) & one != np.uint64(0) else zero
-                    )
-    sums = np.empty((n - start, groups * COUNT_ROWS), H.dtype)
-    binary_product(rows[start:], terms, sums, 0, n - start, zero)
+                    target[l] = unit if (source[w, l] >> shift) & one != none else zero
+
+
+@routine
+def lookup_rows(bits: Any, words: Any, weights: Any, H: Any, start: Any, stop: Any, zero: Any) -> None:
+    """``H[i, j] += sum_k weights[k] bit_ki bit_kj`` for start <= j < stop and j <= i.
+
+    Four neurons have sixteen possible sums of ``weights[k] bit_kj``; with these in a table, one addition does
+    the work of four multiply-adds (Arlazarov, Dinic, Kronrod, Faradzev). ``bits`` and ``words`` hold the same
+    bits, the latter by tiles of samples; ``start`` is a multiple of COUNT_ROWS.
+    """
+    n, neurons = H.shape[0], weights.shape[0]
+    lanes, R, size = lanes_of(zero), width_of(zero), H.itemsize
+    columns = -(-(stop - start) // COUNT_ROWS) * COUNT_ROWS
+    first, tiles, panels = start // TILE, words.shape[0], words.shape[1]
+    terms = aligned(neurons, columns, H)
+    _gates(bits, start, terms, zero)
+    sums = aligned((tiles - first) * TILE, columns, H)
+    depth = _TABLE // (4 * R * lanes * size)  # panels of neurons whose tables are in use at a time
+    table = aligned(depth * 4 * R, lanes, H)
+    nothing = np.zeros(columns, H.dtype)
+    for column in range(0, columns, lanes):
+        for q in range(0, panels, depth):
+            here = min(depth, panels - q)
+            fill_tables(
+                here * R // 4,
+                terms.ctypes.data + (q * R * columns + column) * size,
+                columns,
+                weights.ctypes.data + q * R * size,
+                table.ctypes.data,
+                zero,
+            )
+            for t in range(first, tiles):
+                place = sums.ctypes.data + ((t - first) * TILE * columns + column) * size
+                look_up_tile(
+                    here,
+                    words[t, q:].ctypes.data,
+                    table.ctypes.data,
+                    place if q > 0 else nothing.ctypes.data + 0 * size,
+                    columns if q > 0 else 0,
+                    place,
+                    columns,
+                    zero,
+                )
     for i in range(start, n):
         for j in range(min(stop, i + 1) - start):
-            H[i, start + j] += sums[i - start, j]
+            H[i, start + j] += sums[i - first * TILE, j]
 
 
 @routine
