@@ -47,8 +47,8 @@ def test_one_module_writes_instructions() -> None:
 @pytest.mark.compiler
 def test_compiled_code_lands_in_the_cache(tmp_path: Path) -> None:
     code = (
-        "import numpy as np, shallow.compute.methods.numba_routines as r;"
-        "f = np.zeros(2); r.finish(np.ones((1, 2, 3)), 2.0, f); print(f.tolist())"
+        "import numpy as np, shallow.compute.methods.loss_routines as r;"
+        "c = np.zeros(2); r.coefficients(0, np.full(2, 7.0), np.ones(2), c); print(c.tolist())"
     )
     environment = {
         "NUMBA_CACHE_DIR": str(tmp_path),
@@ -101,13 +101,13 @@ def test_threads_follow_the_environment(
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("depth", "columns"), [(1, 1), (7, 3), (5, 13), (300, 9)])
 def test_a_panel_product_is_a_chain_of_fused_operations(dtype: type, depth: int, columns: int) -> None:
-    from shallow.compute.methods import numba_routines
+    from shallow.compute.methods import dense_routines
 
     rng = np.random.default_rng(depth)
-    R = numba_routines.panel_width(dtype(0))
+    R = dense_routines.panel_width(dtype(0))
     A, B = rng.standard_normal((depth, R)).astype(dtype), rng.standard_normal((depth, columns)).astype(dtype)
     old, new, weights = (rng.standard_normal(s).astype(dtype) for s in ((columns, R), (columns, R), (R,)))
-    numba_routines._product(A, B, old, new, weights, dtype(0.5), dtype(1))
+    dense_routines.product(A, B, old, new, weights, dtype(0.5), dtype(1))
     wide = [x.astype(np.longdouble) for x in (A, B, old, weights)]
     expected = wide[3] * (wide[1].T @ wide[0]) + 0.5 * wide[2]
     size = np.abs(wide[3]) * (np.abs(wide[1]).T @ np.abs(wide[0])) + 0.5 * np.abs(wide[2])

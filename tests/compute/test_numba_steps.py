@@ -233,10 +233,8 @@ def test_an_infinite_weight_behind_a_closed_gate_is_seen() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"smoothing": 0.1}, "smoothing"),
         ({"pace": "flow"}, "pace"),
         ({"model": "gated"}, "model"),
-        ({"a": np.ones((1, 5, 2)), "y": np.ones((1, 4, 2))}, "output axis"),
     ],
 )
 def test_what_it_cannot_run_is_refused(changes: dict[str, object], reason: str) -> None:

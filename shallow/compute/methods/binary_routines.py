@@ -17,24 +17,21 @@ import numpy as np
 
 from shallow.compute.jit import routine
 from shallow.compute.methods.loss_routines import coefficients, is_sound
+from shallow.compute.methods.meeting_routines import aligned, at, meet, record
 from shallow.compute.vector_ir import (
     TILE,
-    arrive,
     fill_tables,
     forward_tile,
     lanes_of,
     look_up_tile,
     move_rows,
-    peek,
     width_of,
-    yield_processor,
 )
 
 __all__ = ["chunks_of", "run_members", "sizes", "start_members"]
 
 _TABLE = 32768  # bytes of the tables in use at a time, which the nearest cache holds
 _GROUP = 4  # tiles that go over a panel of samples together
-_PATIENCE = 4000  # looks at the gate before a waiting thread lets others run
 _BLOCK = 32  # tiles whose gradients are made from one set of tables
 
 
@@ -50,20 +47,6 @@ def chunks_of(tiles: int) -> int:
 
 
 @routine
-def _at(array: Any, place: Any) -> Any:
-    """The address of the number at ``place`` of a contiguous array."""
-    return array.ctypes.data + place * array.itemsize
-
-
-@routine
-def _aligned(size: Any, like: Any) -> Any:
-    """Zeros whose first is at the start of a cache line: a vector that straddles two is slow to load."""
-    flat = np.zeros(size + 64 // like.itemsize, like.dtype)
-    skip = (-flat.ctypes.data % 64) // like.itemsize
-    return flat[skip : skip + size]
-
-
-@routine
 def _forward(W: Any, a: Any, words: Any, panels: Any, slope: Any, first: Any, last: Any, sums: Any) -> None:
     """The words of the tiles from ``first`` to ``last``, and their outputs added to ``sums``."""
     (Q, d, R), D, bytes_of_word = panels.shape, W.shape[1], words.shape[3]
@@ -71,8 +54,8 @@ def _forward(W: Any, a: Any, words: Any, panels: Any, slope: Any, first: Any, la
         for q in range(Q):
             for t in range(group, min(group + _GROUP, last)):
                 forward_tile(
-                    d, _at(panels, q * d * R), _at(W, t * TILE * D), D, _at(a, t * TILE), slope,
-                    _at(sums, q * R), _at(words, (t * Q + q) * TILE * bytes_of_word), bytes_of_word,
+                    d, at(panels, q * d * R), at(W, t * TILE * D), D, at(a, t * TILE), slope,
+                    at(sums, q * R), at(words, (t * Q + q) * TILE * bytes_of_word), bytes_of_word,
                 )  # fmt: skip
 
 
@@ -85,16 +68,16 @@ def _gradients(
     Q, bytes_of_word = words.shape[1], words.shape[3]
     depth = _TABLE // (R * 4 * lanes * X.itemsize)
     for column in range(0, D, lanes):
-        source, stride = _at(base, column), 0
+        source, stride = at(base, column), 0
         for q in range(0, Q, depth):
             here = min(depth, Q - q)
             fill_tables(
-                here * R // 4, _at(X, q * R * D + column), D, _at(factors, q * R), _at(table, 0), zero
+                here * R // 4, at(X, q * R * D + column), D, at(factors, q * R), at(table, 0), zero
             )  # fmt: skip
             for t in range(first, last):
-                target = _at(G, (t - first) * TILE * D + column)
+                target = at(G, (t - first) * TILE * D + column)
                 look_up_tile(
-                    here, _at(words, (t * Q + q) * TILE * bytes_of_word), _at(table, 0),
+                    here, at(words, (t * Q + q) * TILE * bytes_of_word), at(table, 0),
                     source if q == 0 else target, stride, target, D, zero,
                 )  # fmt: skip
             stride = D
@@ -116,9 +99,9 @@ def _move(
     for k in range(first, last):
         pushes[k - first] = rates[0] * old_a[k]
     move_rows(
-        last - first, D // lanes, _at(old_W, first * D), _at(G, 0),
-        _at(new_W, first * D) if moves_W else _at(spare, 0), D if moves_W else 0, rates[1],
-        _at(pushes, 0), _at(products, 0), _at(spare, D),
+        last - first, D // lanes, at(old_W, first * D), at(G, 0),
+        at(new_W, first * D) if moves_W else at(spare, 0), D if moves_W else 0, rates[1],
+        at(pushes, 0), at(products, 0), at(spare, D),
     )  # fmt: skip
     doubt = rates[0] * 0
     if moves_W:
@@ -167,7 +150,7 @@ def start_members(
 ) -> None:  # fmt: skip
     """Words and outputs of every network at W[:, 0], summed as its steps sum them; ``clock`` as below."""
     T = words.shape[1]
-    sums = _aligned(chunks * panels.shape[1] * panels.shape[3], W).reshape(chunks, -1)
+    sums = aligned(chunks * panels.shape[1] * panels.shape[3], W).reshape(chunks, -1)
     for b in range(W.shape[0]):
         own = b if panels.shape[0] > 1 else 0
         label = b if y.shape[0] > 1 else 0
@@ -178,26 +161,6 @@ def start_members(
         _finish(sums, scale, f[b])
         if not is_sound(f[b], y[label], limit[b], slope - slope):
             clock[b, 2] = clock[b, 1]
-
-
-@routine
-def _meet(gate: Any, target: Any, seen: Any) -> Any:
-    """Wait until ``target`` have arrived at the gate; False when the meeting is called off (gate[8] < 0).
-
-    A thread that waits long lets others run, so more threads than cores are slow but do not hang.
-    """
-    arrive(_at(gate, 0))
-    looks = 0
-    while True:
-        peek(_at(gate, 0), _at(seen, 0))
-        if seen[0] >= target:
-            return True
-        looks += 1
-        if looks > _PATIENCE:
-            peek(_at(gate, 8), _at(seen, 0))
-            if seen[0] < 0:
-                return False
-            yield_processor()
 
 
 @routine
@@ -219,9 +182,9 @@ def _run(
     together = max(1, _BLOCK * chunks // T)  # chunks in a block
     most = min(T, together * (T // chunks + 1)) * TILE
     c, before, now_f, seen = np.empty(n, W.dtype), np.empty(n, W.dtype), f.copy(), np.zeros(1, np.int64)
-    factors, base, spare = _aligned(N, W), _aligned(D, W), _aligned(D + lanes_of(zero), W)
-    table, G = _aligned(_TABLE // W.itemsize, W), _aligned(most * D, W)
-    pushes, products = np.empty(most, W.dtype), _aligned(most * lanes_of(zero), W)
+    factors, base, spare = aligned(N, W), aligned(D, W), aligned(D + lanes_of(zero), W)
+    table, G = aligned(_TABLE // W.itemsize, W), aligned(most * D, W)
+    pushes, products = np.empty(most, W.dtype), aligned(most * lanes_of(zero), W)
     made, diverged = 0, False
     while made < steps and not diverged:
         now, then, turn = (parity + made) % 2, (parity + made + 1) % 2, meetings % 2
@@ -246,7 +209,7 @@ def _run(
         meetings += 1
         if shares > 1:
             doubts[turn, share] = doubt
-            if not _meet(gate, meetings * shares, seen):
+            if not meet(gate, meetings * shares, seen):
                 break
             for other in range(shares):
                 doubt += doubts[turn, other]
@@ -269,16 +232,9 @@ def run_members(
     """Up to ``steps`` steps of the networks from ``first`` to ``last``; ``clock`` is parity, step, diverged.
 
     With more than one share, every share calls this with the same networks, ``sums`` (2, chunks, N),
-    ``doubts`` (2, shares) and gate; gate[0] counts arrivals, and gate[8] tells whether all will come: 0 while
-    that is unknown, -1 when they will not.
+    ``doubts`` (2, shares) and gate, whose first number counts arrivals.
     """
     meetings = 0
-    seen = np.zeros(1, np.int64)
-    while shares > 1 and seen[0] == 0:
-        yield_processor()
-        peek(_at(gate, 8), _at(seen, 0))
-    if seen[0] < 0:
-        return
     for b in range(first, last):
         if clock[b, 2] >= 0:
             continue
@@ -288,13 +244,5 @@ def run_members(
             W[b], a[b], words[b], X[own], panels[own], y[label], f[b], m, loss, scale, slope, rates[b],
             limit[b], clock[b, 0], steps, sums, doubts, share, shares, gate, meetings,
         )  # fmt: skip
-        if share > 0:
-            continue
-        for _ in range(made):  # added one by one, as every method does
-            time[b] += factor[b]
-        clock[b, 0] = (clock[b, 0] + made) % 2
-        clock[b, 1] += made
-        if made > 0:
-            last_factor[b] = factor[b]
-        if diverged:
-            clock[b, 2] = clock[b, 1] + 1
+        if share == 0:
+            record(clock, time, last_factor, factor, b, made, diverged)

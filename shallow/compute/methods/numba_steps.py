@@ -10,8 +10,9 @@ from __future__ import annotations
 from shallow.compute import capabilities
 from shallow.compute.case import Case, Frame, Machine
 from shallow.compute.jit import threads
-from shallow.compute.methods import binary_form
+from shallow.compute.methods import binary_form, dense_form
 from shallow.compute.methods.binary_form import BinaryState
+from shallow.compute.methods.dense_form import DenseState
 from shallow.compute.registers import unavailable
 
 __all__ = ["METHOD", "NumbaSteps"]
@@ -45,24 +46,29 @@ class NumbaSteps:
         """Predicted seconds for this many steps."""
         return capabilities.cost(self.name, case, machine, steps)
 
-    def start(self, case: Case) -> BinaryState:
+    def start(self, case: Case) -> BinaryState | DenseState:
         """A state at the case's own step."""
-        return binary_form.start(case)
+        exact_gates = case.smoothing == 0 and case.k == 1
+        return binary_form.start(case) if exact_gates else dense_form.start(case)
 
-    def advance(self, state: BinaryState, steps: int) -> BinaryState:
+    def advance(self, state: BinaryState | DenseState, steps: int) -> BinaryState | DenseState:
         """The state ``steps`` steps later; the old one is recycled."""
         case = state.case
         work = 4.0 * case.n * case.m * case.d * case.batch
         most = max(1, int(_AT_A_TIME / work))
         while steps > 0:
             block = min(steps, most)
-            binary_form.advance(state, block, threads() if work * block > _WORTH_SHARING else 1)
+            workers = threads() if work * block > _WORTH_SHARING else 1
+            if isinstance(state, BinaryState):
+                binary_form.advance(state, block, workers)
+            else:
+                dense_form.advance(state, block, workers)
             steps -= block
         return state
 
-    def snapshot(self, state: BinaryState) -> Frame:
+    def snapshot(self, state: BinaryState | DenseState) -> Frame:
         """Where the batch stands."""
-        return binary_form.snapshot(state)
+        return binary_form.snapshot(state) if isinstance(state, BinaryState) else dense_form.snapshot(state)
 
 
 METHOD = NumbaSteps()

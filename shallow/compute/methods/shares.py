@@ -6,9 +6,11 @@ how many there are.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,16 @@ import numpy as np
 __all__ = ["Crew"]
 
 HostArray = np.ndarray[Any, Any]
+
+
+@contextlib.contextmanager
+def _calling_off(gate: HostArray) -> Iterator[None]:
+    """Let nobody wait for one who fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        gate[8] = -1
+        raise
 
 
 class Crew:
@@ -28,40 +40,31 @@ class Crew:
     def run(self, work: Callable[[int, int, HostArray], None], shares: int) -> None:
         """``work(share, shares, gate)`` for every share, one of them in the present thread.
 
-        The gate is an array where they may meet: gate[8] is 0 until all are known to come, then 1, and -1
-        once that is called off, which every waiting share must notice. When no thread can be started the
-        present one does all the work as the only share.
+        The gate is an array where they may meet: gate[0] is theirs, and gate[8] is -1 once the meeting is
+        called off, which every waiting share must notice. When not all threads can be started the present one
+        does all the work as the only share.
         """
+
+        def come(share: int) -> None:
+            while gate[8] == 0:  # until all are known to come
+                time.sleep(0)
+            if gate[8] > 0:
+                with _calling_off(gate):
+                    work(share, shares, gate)
+
         gate = np.zeros(16, np.int64)
-        if shares > 1:
-            others: list[Future[None]] = []
+        with _calling_off(gate):
             try:
-                pool = self._ready(shares - 1)
-                others.extend(pool.submit(work, share, shares, gate) for share in range(1, shares))
+                pool = self._ready(shares - 1) if shares > 1 else None
+                others = [pool.submit(come, share) for share in range(1, shares)] if pool else []
             except RuntimeError:  # can't start new thread
                 gate[8] = -1
-                gate, shares = np.zeros(16, np.int64), 1
-            else:
-                self._work_together(work, shares, gate, others)
+                work(0, 1, np.zeros(16, np.int64))
                 return
-        gate[8] = 1
-        work(0, shares, gate)
-
-    def _work_together(
-        self,
-        work: Callable[[int, int, HostArray], None],
-        shares: int,
-        gate: HostArray,
-        others: list[Future[None]],
-    ) -> None:
-        try:
             gate[8] = 1
             work(0, shares, gate)
             for other in others:
                 other.result()
-        except BaseException:
-            gate[8] = -1
-            raise
 
     def _ready(self, count: int) -> ThreadPoolExecutor:
         """A pool of this many threads; a forked child needs its own."""
