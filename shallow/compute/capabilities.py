@@ -15,6 +15,7 @@ _LOSSES = ("squared", "logistic", "exponential", "hinge")
 _PACES = ("constant", "flow", "loss")
 _MODELS = ("network", "gated", "tangent")
 _DTYPES = ("float64", "float32")
+_BLAS = 60.0  # 10^9 operations a second and core in a large product of NumPy
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Capability:
         members of a batch are spread too.
     arrays : tuple of str
         The libraries whose arrays it takes; empty for any that follows the array API standard.
+    in_gram_space : bool
+        Whether a step costs 2 n^2 m operations and the products with X come once, instead of 4 n m d a step.
     """
 
     losses: tuple[str, ...]
@@ -57,6 +60,7 @@ class Capability:
     rate: float
     shared_above: float
     arrays: tuple[str, ...] = ("numpy",)
+    in_gram_space: bool = False
 
 
 CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
@@ -88,6 +92,21 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             entry=0.2,
             rate=150.0,
             shared_above=1e6,
+        ),
+        "gram": Capability(
+            losses=_LOSSES,
+            paces=("constant",),
+            models=("network",),
+            dtypes=_DTYPES,
+            outputs=1,
+            leaky=True,
+            smooth=False,
+            startup=2.0,
+            overhead=2e-6,
+            entry=0.4,
+            rate=200.0,
+            shared_above=2e7,
+            in_gram_space=True,
         ),
         "portable": Capability(
             losses=_LOSSES,
@@ -150,7 +169,7 @@ def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
     """Predicted seconds of ``steps`` steps of the whole batch, start-up included. A model, not a timing."""
     table = CAPABILITIES[name]
     half = 0.5 if str(case.dtype) == "float32" else 1.0
-    operations = 4.0 * case.n * case.m * case.d
+    operations = (2.0 * case.n if table.in_gram_space else 4.0 * case.d) * case.n * case.m
     products = operations * half / (table.rate * 1e9)
     passes = case.n * case.m * case.k * half * table.entry * 1e-9
     kernel = 0.0
@@ -159,7 +178,11 @@ def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
         kernel = (2.0 * rows**2 * case.m + 4.0 * rows**3) / (table.rate * 1e9)
     spread = operations > table.shared_above or (case.batch > 1 and table.shared_above < math.inf)
     cores = machine.cores if spread else 1
-    return table.startup + steps * case.batch * (table.overhead + (products + passes + kernel) / cores)
+    once = 0.0
+    if table.in_gram_space:  # K, the first pre-activations, and W at the end
+        once = case.batch * (2.0 * case.n + 4.0 * case.m) * case.n * case.d * half / (_BLAS * 1e9) / cores
+    each = table.overhead + (products + passes + kernel) / cores
+    return table.startup + once + steps * case.batch * each
 
 
 def describe() -> str:

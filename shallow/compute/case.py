@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from shallow.compute.deferred import Deferred
 from shallow.setting.arrays import Array, dtype_name, library_of
 
-__all__ = ["Case", "Frame", "Machine", "Method", "Model", "Pace", "State"]
+__all__ = ["Case", "Frame", "Machine", "Memory", "Method", "Model", "Pace", "State"]
 
 HostArray = np.ndarray[Any, Any]
+Memory = Mapping[str, HostArray]  # what a method knows beyond W and a; every array has a first axis B
 State = Any  # a method's own; opaque to everyone else
 
 Pace = Literal["constant", "flow", "loss"]
@@ -59,6 +62,9 @@ class Case:
         and weight decay acts on anchor plus offset.
     gates : (B, m, n) array, optional
     anchor_W, anchor_a : arrays shaped as W and a, optional
+    memory : mapping of name to array, optional
+        The ``memory`` of the frame that the run goes on from, made by the same method; without it a method
+        starts from W.
     """
 
     W: Array
@@ -83,6 +89,7 @@ class Case:
     gates: Array | None = None
     anchor_W: Array | None = None
     anchor_a: Array | None = None
+    memory: Memory | None = None
 
     @property
     def batch(self) -> int:
@@ -122,7 +129,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Where a batch stands. The arrays may be views, valid until the state advances.
+    """Where a batch stands. The arrays may be views, and deferred ones be unread, until the state advances.
 
     The clocks are NumPy's; weights, outputs and pre-activations are of the case's own namespace and device.
 
@@ -135,20 +142,25 @@ class Frame:
     diverged : (B,) integers
         The step whose result was not finite or beyond the limit, or -1.
     W, a : arrays as in the Case
+        W may be given as a function: a method that does not keep it makes it when it is read.
     outputs : (B, n) or (B, n, k) array
         f at W, a.
     preactivations : (B, n, m) array or None
         X W^T where the method has it at hand.
+    memory : mapping of name to array, or a function that makes it
+        What the method needs besides W, a, step and time to go on with the same bits; mostly nothing. Made
+        before the state advances, its arrays are the reader's to keep: nobody writes to them.
     """
 
     step: HostArray
     time: HostArray
     factor: HostArray
     diverged: HostArray
-    W: Array
     a: Array
     outputs: Array
+    W: Deferred[Array] = Deferred()
     preactivations: Array | None = None
+    memory: Deferred[Memory] = Deferred(dict)
 
 
 @dataclass(frozen=True)
@@ -172,7 +184,7 @@ class Method(Protocol):
     A method keeps these promises, and tests hold every one of them to it:
 
     - ``advance(state, p + q)`` and ``advance(advance(state, p), q)`` have the same bits, and so has a
-      ``start`` from the frame between them (W, a, step, time) followed by q steps.
+      ``start`` from the frame between them (W, a, step, time, memory) followed by q steps.
     - A member's bits do not depend on the batch it is in, nor on the number of threads.
     - A member stops at the step that diverges: its frame keeps the last finite network for ever, and
       no warning escapes.

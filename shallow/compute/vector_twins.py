@@ -18,7 +18,7 @@ from shallow.compute.registers import HERE
 
 __all__ = [
     "YIELD", "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up", "lookups",
-    "move_rows", "multiply", "peek", "sign_bits", "width_of", "yield_processor",
+    "move_rows", "multiply", "peek", "read_row", "sign_bits", "width_of", "write_row", "yield_processor",
 ]  # fmt: skip
 
 HostArray = np.ndarray[Any, Any]
@@ -193,3 +193,31 @@ def yield_processor() -> int:
     """Let another thread run."""
     time.sleep(0)
     return 0
+
+
+def read_row(
+    panels: int, z: int, C: int, push_W: int, push_a: int, weight: Any, keep: Any, slope: Any, largest: Any,
+    bits: int, stride: int, sums: int,
+) -> None:  # fmt: skip
+    """The twin of the reading of a row of pre-activations."""
+    kind, width = type(slope), width_of(slope)
+    values, moved, inner, outer = (_rows(at, (panels, width), width, kind) for at in (z, C, push_W, push_a))
+    opened = values > 0
+    packed = np.packbits(opened, axis=1, bitorder="little")
+    _view(bits, packed.shape, (stride, 1), np.uint8)[:] = packed
+    moved[:] = keep * moved + weight * np.where(opened, kind(1), slope) * inner
+    lanes = lanes_of(slope)
+    totals = _rows(sums, (2, lanes), lanes, kind)
+    totals[0] = (outer * np.where(opened, values, slope * values)).reshape(-1, lanes).sum(axis=0)
+    totals[1] = (largest * moved * 0).reshape(-1, lanes).sum(axis=0)
+
+
+def write_row(
+    vectors: int, z: int, G: int, push: Any, keep: Any, weight: Any, slope: Any, sums: int, doubts: int
+) -> None:
+    """The twin of the writing of a row of pre-activations."""
+    kind, lanes = type(slope), lanes_of(slope)
+    values, change, outputs = (_rows(at, (vectors, lanes), lanes, kind) for at in (z, G, sums))
+    values[:] = keep * values + push * change
+    outputs += weight * np.where(values > 0, values, slope * values)
+    _rows(doubts, (1, lanes), lanes, kind)[:] += (values * 0).sum(axis=0)

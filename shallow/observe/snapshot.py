@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from shallow.compute.deferred import Deferred
 from shallow.compute.tangent_kernel import empirical_ntk
 from shallow.exact.activation import gate
 from shallow.exact.gradient import Gradient, gradient, predict
@@ -42,7 +43,8 @@ class Snapshot:
     problem : Problem
     terms : Terms
     W, a : arrays
-        The weights (a tangent model's are its expansion point plus its offsets).
+        The weights (a tangent model's are its expansion point plus its offsets). W may be given as a
+        function, called when W is first read.
     scale, slope, smoothing : float
         As in :class:`shallow.Network`.
     model : str
@@ -56,8 +58,8 @@ class Snapshot:
 
     problem: Problem
     terms: Terms
-    W: Array
-    a: Array
+    W: Deferred[Array] = Deferred()
+    a: Array  # type: ignore[misc]  # W has no default: only a field that may be a function looks so
     scale: float = 1.0
     slope: float = 0.0
     smoothing: float = 0.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -123,13 +125,14 @@ def snapshot_at(
     model: Model, problem: Problem, terms: Terms, frame: Frame, member: int, *, copy: bool = False
 ) -> Snapshot:
     """The snapshot of one member of a frame; ``model`` is what the member started from."""
-    W, a, f = frame.W[member, ...], frame.a[member, ...], frame.outputs[member, ...]
+    a, f = frame.a[member, ...], frame.outputs[member, ...]
     if isinstance(model, TangentModel):
-        W, a = model.at.W + W, model.at.a + a
+        a = model.at.a + a
     Z = None if frame.preactivations is None else frame.preactivations[member, ...]
+    W: Any = partial(_inner_weights, model, frame, member)
     if copy:
-        xp = namespace(W)
-        W, a, f = (xp.asarray(array, copy=True) for array in (W, a, f))
+        xp = namespace(a)
+        W, a, f = (xp.asarray(array, copy=True) for array in (W(), a, f))
         Z = None if Z is None else xp.asarray(Z, copy=True)
     return Snapshot(
         problem,
@@ -146,6 +149,12 @@ def snapshot_at(
         given_outputs=f,
         given_preactivations=Z,
     )
+
+
+def _inner_weights(model: Model, frame: Frame, member: int) -> Array:
+    """W, worked out only when somebody reads it: a method may have to recover it."""
+    W = frame.W[member, ...]
+    return model.at.W + W if isinstance(model, TangentModel) else W
 
 
 def model_at(model: Model, frame: Frame, member: int) -> Model:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from shallow.compute import plan
-from shallow.compute.case import Case, Frame, Method
+from shallow.compute.case import Case, Frame, Memory, Method
 from shallow.compute.jit import threads
 from shallow.compute.methods import load_method
 from shallow.compute.threads import one_blas_thread
@@ -134,12 +134,23 @@ def _standing(origin: Case, members: list[Member]) -> Case:
         a=xp.stack([model.a for model in models]),
         time=np.array([member.time for member in members]),
         step=members[0].step,
+        memory=_stacked([member.method_memory for member in members]),
     )
+
+
+def _stacked(memories: list[Memory]) -> Memory | None:
+    """What a method left of each member, if anything, with the members on the first axis."""
+    if len(memories) == 1:  # views: the arrays may be as large as W
+        return {name: array[None] for name, array in memories[0].items()} or None
+    return {name: np.stack([memory[name] for memory in memories]) for name in memories[0]} or None
 
 
 def _moved(case: Case, frame: Frame, left: list[int], step: int) -> Case:
     """The case where some members of a frame stand."""
-    return dataclasses.replace(case, W=frame.W[left], a=frame.a[left], time=frame.time[left], step=step)
+    memory = {name: array[left] for name, array in frame.memory.items()} or None
+    return dataclasses.replace(
+        case, W=frame.W[left], a=frame.a[left], time=frame.time[left], step=step, memory=memory
+    )
 
 
 def _look(members: list[Member], frame: Frame, looks: _Looks) -> None:

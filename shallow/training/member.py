@@ -41,6 +41,7 @@ class Member:
         self.outcome: Outcome | None = None
         self.outcome_step = 0
         self.method = ""
+        self.method_memory: Memory = {}
         self.reference: Snapshot | None = None
 
     @staticmethod
@@ -68,6 +69,7 @@ class Member:
         member.steps, member.times = [int(s) for s in run.steps], [float(t) for t in run.time]
         member.values = {name: list(values) for name, values in run.series.items()}
         member.memory, member.snapshots = dict(run.memory), dict(run.snapshots)
+        member.method_memory = run.method_memory
         if run.outcome is Outcome.DIVERGED:
             member.outcome, member.outcome_step = run.outcome, run.outcome_step
         return member
@@ -108,6 +110,7 @@ class Member:
             self.snapshots[now.step] = model_at(self.initial, frame, index)
         if self.ended or now.step == last:
             self.current = model_at(self.initial, frame, index)
+            self.method_memory = {name: array[index] for name, array in frame.memory.items()}
 
     def finish(self) -> None:
         """Name the outcome of a run that used up its steps."""
@@ -132,6 +135,7 @@ class Member:
             at=self.at,
             observables=self.request.observables,
             memory=self.memory,
+            method_memory=self.method_memory,
         )
 
     def _end(self, outcome: Outcome, step: int) -> None:

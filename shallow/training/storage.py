@@ -40,6 +40,7 @@ def pack(run: Trajectory) -> dict[str, Any]:
         "problem_name": run.problem.name,
         "series": list(run.series),
         "memory": {name: list(memory) for name, memory in run.memory.items()},
+        "method_memory": list(run.method_memory),
         "model": kind_of(run.initial),
         "numbers": {key: getattr(run.initial, key) for key in ("scale", "slope", "smoothing")},
         "snapshots": list(run.snapshots),
@@ -54,6 +55,8 @@ def pack(run: Trajectory) -> dict[str, Any]:
     for index, memory in enumerate(run.memory.values()):
         for key, values in memory.items():
             fields[f"memory_{index}_{key}"] = host(values)
+    for name, values in run.method_memory.items():
+        fields[f"method_memory_{name}"] = values
     return {"about": json.dumps(about), **fields}
 
 
@@ -82,6 +85,7 @@ def unpack(fields: Mapping[str, np.ndarray[Any, Any]], source: str) -> dict[str,
             name: {key: fields[f"memory_{index}_{key}"] for key in keys}
             for index, (name, keys) in enumerate(about["memory"].items())
         },
+        "method_memory": {name: fields[f"method_memory_{name}"] for name in about.get("method_memory", ())},
     }
 
 

@@ -51,6 +51,8 @@ class Trajectory:
     versions : mapping of package to version
     at : what ``at`` was, for going on
     observables, memory : what ``train(run, steps)`` needs to go on with the same bits
+    method_memory : mapping of name to array
+        What the compute method needs for that besides the network; mostly nothing.
     """
 
     problem: Problem
@@ -68,11 +70,12 @@ class Trajectory:
     at: At = None
     observables: tuple[Observable, ...] = ()
     memory: Mapping[str, Memory] = field(default_factory=dict)
+    method_memory: Memory = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for array in (self.steps, self.time, *self.series.values()):
             array.setflags(write=False)
-        for name in ("series", "snapshots", "versions", "memory"):
+        for name in ("series", "snapshots", "versions", "memory", "method_memory"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property

@@ -27,7 +27,8 @@ MACHINES = [
     pytest.param(INTEL, "haswell", AVX2, id="avx2"),
     pytest.param(INTEL, "skylake-avx512", f"{AVX2},{AVX512}", id="avx512"),
 ]
-NUMBERS = ("beta", "keep", "kind", "slope")  # arguments that are numbers; the others are addresses and counts
+# Arguments that are numbers; the others are addresses and counts.
+NUMBERS = ("beta", "keep", "kind", "largest", "push", "slope", "weight")
 SCALAR = ("arrive", "peek", "yield_processor")  # where threads meet: no vectors
 MULTIPLIES = ("multiply_tile", "multiply_4", "multiply_1", "forward_tile", "forward_1")
 
