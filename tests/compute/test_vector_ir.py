@@ -25,14 +25,18 @@ from shallow.compute.jit import routine
 from shallow.compute.vector_ir import (
     COUNT_COLUMNS,
     COUNT_ROWS,
+    EMITTERS,
     LOOKUP_ROWS,
     TILE,
     add_lookups,
     add_lookups_1,
     count_common_bits,
+    fill_tables,
     forward_1,
     forward_tile,
     lanes_of,
+    look_up_tile,
+    move_rows,
     multiply_1,
     multiply_4,
     multiply_tile,
@@ -88,6 +92,21 @@ def _sign_bits(*arguments: Any) -> None:
 @routine
 def _count_common_bits(*arguments: Any) -> None:
     count_common_bits(*arguments)
+
+
+@routine
+def _fill_tables(*arguments: Any) -> None:
+    fill_tables(*arguments)
+
+
+@routine
+def _look_up_tile(*arguments: Any) -> None:
+    look_up_tile(*arguments)
+
+
+@routine
+def _move_rows(*arguments: Any) -> None:
+    move_rows(*arguments)
 
 
 @routine
@@ -232,6 +251,32 @@ def count_call(words: int, *, gap: int = 0, seed: int = 0) -> Call:
     return Call("count_common_bits", _count_common_bits, twin, arguments, (4,))
 
 
+def step_calls(dtype: type, count: int, gap: int) -> list[Call]:
+    """The routines whose formulas are held in ``test_step_emitters``."""
+    rng = np.random.default_rng(count)
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(dtype)
+
+    lanes, R = (int(size) for size in _sizes(dtype(0)))
+    stride, zero = lanes + gap, dtype(0)
+    table = np.zeros((count * 16, lanes), dtype)
+    fill = [count, spaced(normal(4 * count, lanes), stride), stride, normal(4 * count), table, zero]
+    words = rng.integers(0, 256, (count, TILE, R // 8)).astype(np.uint8)
+    start, out = (spaced(normal(TILE, lanes), stride, 7.0) for _ in range(2))
+    look = [count, words, normal(count * R * 4, lanes), start, stride, out, stride, zero]
+    width = 2 * lanes
+    rows = [normal(count, width), normal(count, width)]
+    new, apart = spaced(normal(count, width), width + gap, 7.0), width + gap
+    products, doubt = np.zeros((count, lanes), dtype), np.zeros(lanes, dtype)
+    move = [count, 2, *rows, new, apart, dtype(0.5), normal(count), products, doubt]
+    return [
+        Call("fill_tables", _fill_tables, vector_twins.fill_tables, fill, (4,)),
+        Call("look_up_tile", _look_up_tile, vector_twins.look_up(TILE), look, (5,)),
+        Call("move_rows", _move_rows, vector_twins.move_rows, move, (4, 8, 9)),
+    ]
+
+
 def calls(count: int, gap: int) -> list[Call]:
     """Every routine at both precisions."""
     found = []
@@ -239,7 +284,7 @@ def calls(count: int, gap: int) -> list[Call]:
         found += [multiply_call(rows, dtype, count, gap=gap, seed=count) for rows in MULTIPLY]
         found += [forward_call(rows, dtype, count, gap=gap, seed=count) for rows in FORWARD]
         found += [lookups_call(rows, dtype, count, gap=gap, seed=count) for rows in LOOKUPS]
-        found += [signs_call(dtype, count)]
+        found += [signs_call(dtype, count), *step_calls(dtype, count, gap)]
     return [*found, count_call(count, gap=gap)]
 
 
@@ -461,6 +506,12 @@ def test_minus_infinity_at_slope_zero_is_nan_as_in_the_formula(dtype: type) -> N
 
 
 # Not a byte beyond.
+
+
+def test_every_routine_on_numbers_is_called_here() -> None:
+    where_threads_meet = {"arrive", "peek"}
+    families = {call.name.split("_")[0] for call in calls(1, 0)}
+    assert families == {name.replace("add_", "").split("_")[0] for name in {*EMITTERS} - where_threads_meet}
 
 
 @pytest.mark.parametrize("count", COUNTS)

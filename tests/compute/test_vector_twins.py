@@ -17,6 +17,7 @@ from shallow.compute.case import Case
 from shallow.compute.methods import METHODS, dense_routines, load_method, lookup_routines
 from shallow.compute.vector_twins import lanes_of
 
+DTYPES = (np.float64, np.float32)
 SHAPES = [(3, 2, 5), (1, 1, 1), (7, 3, 19), (5, 4, 41)]
 
 
@@ -84,12 +85,12 @@ def in_fractions(case: Case, steps: int) -> tuple[list[list[Fraction]], list[Fra
     return W, a, f
 
 
-def check_exact_steps() -> list[str]:
+def check_exact_steps(dtypes: tuple[type, ...] = DTYPES) -> list[str]:
     """On small whole numbers and dyadic rates nothing rounds, so every method has the rational numbers."""
     run = []
     for shape in SHAPES:
         for slope in (0.0, 0.5):
-            for dtype in (np.float64, np.float32):
+            for dtype in dtypes:
                 steps = 2 if dtype == np.float64 and shape[2] <= 5 else 1  # each needs three times the digits
                 case = make(*shape, dtype, whole=True, slope=slope)
                 W, a, f = in_fractions(case, steps)
@@ -134,11 +135,11 @@ def step_within(case: Case, W: np.ndarray, a: np.ndarray, new_W: np.ndarray, new
     return float(max(np.max(abs(new_W - expected_W) / bound_W), np.max(abs(new_a - expected_a) / bound_a)))
 
 
-def check_bounded_steps() -> list[str]:
+def check_bounded_steps(dtypes: tuple[type, ...] = DTYPES) -> list[str]:
     """Each step of a training on normal data is within its bound of the formula from its own start."""
     run = []
     for shape in SHAPES:
-        for dtype in (np.float64, np.float32):
+        for dtype in dtypes:
             case = make(*shape, dtype, whole=False)
             for method in methods(case):
                 state = method.start(case)
@@ -168,9 +169,9 @@ def check_lookups() -> None:
         assert np.array_equal(out, gates @ terms[:n])
 
 
-def check_everything() -> None:
+def check_everything(dtypes: tuple[type, ...] = DTYPES) -> None:
     """For a process of its own: everything above, and which methods that were."""
-    names = check_exact_steps() + check_bounded_steps()
+    names = check_exact_steps(dtypes) + check_bounded_steps(dtypes)
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":
         check_lookups()
         assert not hasattr(dense_routines.product, "py_func")  # plain Python indeed
