@@ -303,7 +303,7 @@ def test_what_is_given_may_be_read_only_and_in_any_order() -> None:
 def test_weights_are_recovered_only_when_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def recovered(member: object, n: int) -> np.ndarray:
+    def recovered(crew: object, member: object, n: int) -> np.ndarray:
         calls.append(n)
         return np.zeros((9, 5))
 

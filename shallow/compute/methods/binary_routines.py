@@ -18,19 +18,11 @@ import numpy as np
 from shallow.compute.jit import routine
 from shallow.compute.methods.loss_routines import coefficients, is_sound
 from shallow.compute.methods.meeting_routines import aligned, at, meet, record
-from shallow.compute.vector_ir import (
-    TILE,
-    fill_tables,
-    forward_tile,
-    lanes_of,
-    look_up_tile,
-    move_rows,
-    width_of,
-)
+from shallow.compute.methods.table_routines import TABLE, split_factors, table_product
+from shallow.compute.vector_ir import TILE, forward_tile, lanes_of, move_rows, width_of
 
 __all__ = ["chunks_of", "run_members", "sizes", "start_members"]
 
-_TABLE = 32768  # bytes of the tables in use at a time, which the nearest cache holds
 _GROUP = 4  # tiles that go over a panel of samples together
 _BLOCK = 32  # tiles whose gradients are made from one set of tables
 
@@ -57,30 +49,6 @@ def _forward(W: Any, a: Any, words: Any, panels: Any, slope: Any, first: Any, la
                     d, at(panels, q * d * R), at(W, t * TILE * D), D, at(a, t * TILE), slope,
                     at(sums, q * R), at(words, (t * Q + q) * TILE * bytes_of_word), bytes_of_word,
                 )  # fmt: skip
-
-
-@routine
-def _gradients(
-    words: Any, X: Any, factors: Any, base: Any, first: Any, last: Any, table: Any, G: Any, zero: Any
-) -> None:
-    """``G[k] = base + sum_i bit_ki factors_i X_i`` for the tiles from ``first`` to ``last``."""
-    lanes, R, D = lanes_of(zero), width_of(zero), X.shape[1]
-    Q, bytes_of_word = words.shape[1], words.shape[3]
-    depth = _TABLE // (R * 4 * lanes * X.itemsize)
-    for column in range(0, D, lanes):
-        source, stride = at(base, column), 0
-        for q in range(0, Q, depth):
-            here = min(depth, Q - q)
-            fill_tables(
-                here * R // 4, at(X, q * R * D + column), D, at(factors, q * R), at(table, 0), zero
-            )  # fmt: skip
-            for t in range(first, last):
-                target = at(G, (t - first) * TILE * D + column)
-                look_up_tile(
-                    here, at(words, (t * Q + q) * TILE * bytes_of_word), at(table, 0),
-                    source if q == 0 else target, stride, target, D, zero,
-                )  # fmt: skip
-            stride = D
 
 
 @routine
@@ -130,20 +98,6 @@ def _finish(sums: Any, scale: Any, f: Any) -> None:
 
 
 @routine
-def _prepare(c: Any, X: Any, slope: Any, factors: Any, base: Any) -> None:
-    """``factors = (1 - slope) c``, ``base = slope sum_i c_i X_i``: a gate is slope + (1 - slope) bit."""
-    rest = 1 - slope
-    for i in range(c.shape[0]):
-        factors[i] = rest * c[i]
-    if slope != 0:
-        base[:] = 0
-        for i in range(c.shape[0]):
-            weight = slope * c[i]
-            for j in range(base.shape[0]):
-                base[j] += weight * X[i, j]
-
-
-@routine
 def start_members(
     W: Any, a: Any, words: Any, panels: Any, y: Any, f: Any, scale: Any, slope: Any, limit: Any, clock: Any,
     chunks: Any,
@@ -183,19 +137,19 @@ def _run(
     most = min(T, together * (T // chunks + 1)) * TILE
     c, before, now_f, seen = np.empty(n, W.dtype), np.empty(n, W.dtype), f.copy(), np.zeros(1, np.int64)
     factors, base, spare = aligned(N, W), aligned(D, W), aligned(D + lanes_of(zero), W)
-    table, G = aligned(_TABLE // W.itemsize, W), aligned(most * D, W)
+    table, G = aligned(TABLE // W.itemsize, W), aligned(most * D, W)
     pushes, products = np.empty(most, W.dtype), aligned(most * lanes_of(zero), W)
     made, diverged = 0, False
     while made < steps and not diverged:
         now, then, turn = (parity + made) % 2, (parity + made + 1) % 2, meetings % 2
         coefficients(loss, now_f, y, c)
         before[:] = now_f
-        _prepare(c, X, slope, factors, base)
+        split_factors(c, X, slope, factors, base)
         doubt = zero
         for chunk in range(low, high, together):
             end = min(high, chunk + together)
             first, last = chunk * T // chunks, end * T // chunks
-            _gradients(words, X, factors, base, first, last, table, G, zero)
+            table_product(words, X, factors, base, first, last, table, G, zero)
             doubt += _move(
                 W[now], W[then], a[now], a[then], G, rates, first * TILE, min(m, last * TILE), pushes,
                 products, spare,

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.jit import routine
-from shallow.compute.methods.gathering_routines import all_will_come, meet
 from shallow.compute.methods.loss_routines import coefficients, is_sound
-from shallow.compute.methods.table_routines import TABLE, aligned, at, split_factors, table_product
+from shallow.compute.methods.meeting_routines import aligned, at, meet
+from shallow.compute.methods.table_routines import TABLE, split_factors, table_product
 from shallow.compute.vector_ir import TILE, lanes_of, read_row, write_row
 
 __all__ = ["run_member", "start_member"]
@@ -115,8 +115,6 @@ def run_member(
     table, G = aligned(TABLE // Z.itemsize, Z), aligned(most * D, Z).reshape(most, D)
     lanes, outer = np.zeros(2 * width, Z.dtype), np.empty(m, Z.dtype)
     made, diverged = 0, False
-    if not all_will_come(shares, gate):
-        return made, diverged
     while made < steps and not diverged:
         turn = made % 2
         coefficients(loss, now_f, y, c)

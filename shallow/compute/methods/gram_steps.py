@@ -17,7 +17,7 @@ the steps. For the ReLU S is binary and S (diag(c) K) a product by lookups; with
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from shallow.compute.jit import threads
 from shallow.compute.methods import gram_routines as routines
 from shallow.compute.methods.binary_routines import chunks_of, sizes
 from shallow.compute.methods.loss_routines import LOSS_CODES, is_sound
+from shallow.compute.methods.packing import aligned_zeros
 from shallow.compute.methods.shares import Crew
 from shallow.compute.registers import unavailable
 from shallow.compute.threads import one_blas_thread
@@ -39,7 +40,6 @@ HostArray = np.ndarray[Any, Any]
 _STRETCH = 64  # steps between two copies to fall back on
 _SLICE = 256  # neurons of one product with X
 _WORTH_SHARING = 2e7  # operations below which starting another thread costs more than it saves
-_CREW, _HANDS = Crew(), Crew()  # for steps, and for products with X
 
 
 @dataclass
@@ -74,6 +74,7 @@ class _State:
     slope: Any
     chunks: int
     members: list[_Member]
+    crew: Crew = field(default_factory=Crew)
 
 
 class GramSteps:
@@ -115,6 +116,8 @@ class GramSteps:
         kernels = [_padded_kernel(X) for X in case.X]
         for b in range(case.batch):
             member = _new_member(case, b, kernels[b if len(kernels) > 1 else 0])
+            if case.memory is None:
+                _fill_preactivations(state.crew, member)
             sums = np.empty((chunks, member.Z.shape[1]), case.dtype)
             routines.start_member(member.Z, member.a, member.f, state.scale, state.slope, sums)
             if not is_sound(member.f, member.y, member.limit, state.scale * 0):
@@ -135,7 +138,7 @@ class GramSteps:
             for member in active[share::shares]:
                 _run(state, member, steps, 1)
 
-        _HANDS.run(run, min(workers, max(1, len(active))))
+        state.crew.run(run, min(workers, max(1, len(active))))
         return state
 
     def snapshot(self, state: _State) -> Frame:
@@ -146,7 +149,7 @@ class GramSteps:
             time=np.array([p.time for p in members]),
             factor=np.array([p.last_factor for p in members]),
             diverged=np.array([p.diverged for p in members]),
-            W=lambda: _stack([_recovered(p, n) for p in members]),
+            W=lambda: _stack([_recovered(state.crew, p, n) for p in members]),
             a=_stack([p.a for p in members]),
             outputs=_stack([p.f for p in members]),
             preactivations=_stack([p.Z[:, :n].T for p in members]),
@@ -171,7 +174,7 @@ def _padded_kernel(X: HostArray) -> HostArray:
     n = X.shape[0]
     wide = X.astype(np.float64, copy=False)
     _, panel, lanes = sizes(X.dtype.type(0))
-    K = _aligned((_whole(n, int(panel)), _whole(n, int(lanes))), X.dtype)
+    K = aligned_zeros((_whole(n, int(panel)), _whole(n, int(lanes))), X.dtype)
     with one_blas_thread(), np.errstate(all="ignore"):
         K[:n, :n] = wide @ wide.T
     return K
@@ -179,14 +182,6 @@ def _padded_kernel(X: HostArray) -> HostArray:
 
 def _whole(count: int, of: int) -> int:
     return -(-count // of) * of
-
-
-def _aligned(shape: tuple[int, ...], kind: Any) -> HostArray:
-    """Zeros that begin with a cache line."""
-    size, line = int(np.prod(shape)), 64 // np.dtype(kind).itemsize
-    flat: HostArray = np.zeros(size + line, kind)
-    skip = (-flat.ctypes.data % 64) // flat.itemsize
-    return flat[skip : skip + size].reshape(shape)
 
 
 def _new_member(case: Case, b: int, K: HostArray) -> _Member:
@@ -206,8 +201,8 @@ def _new_member(case: Case, b: int, K: HostArray) -> _Member:
         X=X,
         K=K,
         y=np.ascontiguousarray(case.y[b if case.y.shape[0] > 1 else 0]),
-        Z=_aligned((m, N), kind),
-        C=_aligned((m, N), kind),
+        Z=aligned_zeros((m, N), case.dtype),
+        C=aligned_zeros((m, N), case.dtype),
         a=case.a[b].copy(),
         f=np.empty(n, kind),
         rates=np.array(rates, kind),
@@ -219,25 +214,23 @@ def _new_member(case: Case, b: int, K: HostArray) -> _Member:
         time=float(case.time[b]),
         kept=1.0,
     )
-    if memory is None:
-        _fill_preactivations(member)
-    else:
+    if memory is not None:
         member.Z[:, :n], member.C[:, :n] = memory["Z"][b], memory["C"][b]
         member.kept = float(memory["kept"][b])
     return member
 
 
-def _fill_preactivations(member: _Member) -> None:
+def _fill_preactivations(crew: Crew, member: _Member) -> None:
     """``Z = W X^T`` in slices that never depend on who makes them."""
     n, columns = member.X.shape[0], member.X.T
 
     def fill(part: slice) -> None:
         member.Z[part, :n] = member.W[part] @ columns
 
-    _share_out(fill, member)
+    _share_out(fill, crew, member)
 
 
-def _recovered(member: _Member, n: int) -> HostArray:
+def _recovered(crew: Crew, member: _Member, n: int) -> HostArray:
     """``W = kept W_0 - C X``, and W_0 itself where nothing has moved."""
     if not member.C.any() and member.kept == 1.0:
         return member.W
@@ -248,11 +241,11 @@ def _recovered(member: _Member, n: int) -> HostArray:
         np.matmul(member.C[part, :n], member.X, out=W[part])
         np.subtract(member.W[part] * kept if kept != 1 else member.W[part], W[part], out=W[part])
 
-    _share_out(recover, member)
+    _share_out(recover, crew, member)
     return W
 
 
-def _share_out(work: Callable[[slice], None], member: _Member) -> None:
+def _share_out(work: Callable[[slice], None], crew: Crew, member: _Member) -> None:
     """``work`` on slices of neurons, whose bits do not depend on who does it."""
     m = len(member.W)
     parts = [slice(first, min(m, first + _SLICE)) for first in range(0, m, _SLICE)]
@@ -264,7 +257,7 @@ def _share_out(work: Callable[[slice], None], member: _Member) -> None:
                 work(part)
 
     with one_blas_thread():
-        _HANDS.run(run, min(threads() if large else 1, len(parts)))
+        crew.run(run, min(threads() if large else 1, len(parts)))
 
 
 def _memory(members: list[_Member]) -> Mapping[str, HostArray]:
@@ -318,7 +311,10 @@ def _steps(state: _State, member: _Member, steps: int, workers: int) -> tuple[in
         )  # fmt: skip
         found.append((int(result[0]), bool(result[1])))
 
-    _CREW.run(run, workers)
+    if workers > 1:
+        state.crew.run(run, workers)
+    else:
+        run(0, 1, np.zeros(16, np.int64))
     return found[0]
 
 

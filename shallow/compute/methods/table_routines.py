@@ -8,28 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from shallow.compute.jit import routine
+from shallow.compute.methods.meeting_routines import at
 from shallow.compute.vector_ir import TILE, fill_tables, lanes_of, look_up_tile, width_of
 
-__all__ = ["TABLE", "aligned", "at", "split_factors", "table_product"]
+__all__ = ["TABLE", "split_factors", "table_product"]
 
 TABLE = 32768  # bytes of the tables in use at a time, which the nearest cache holds
-
-
-@routine
-def at(array: Any, place: Any) -> Any:
-    """The address of the number at ``place`` of a contiguous array."""
-    return array.ctypes.data + place * array.itemsize
-
-
-@routine
-def aligned(size: Any, like: Any) -> Any:
-    """Zeros whose first is at the start of a cache line: a vector that straddles two is slow to load."""
-    flat = np.zeros(size + 64 // like.itemsize, like.dtype)
-    skip = (-flat.ctypes.data % 64) // like.itemsize
-    return flat[skip : skip + size]
 
 
 @routine
