@@ -157,6 +157,14 @@ def test_a_member_beyond_its_limit_at_the_start_has_diverged_there(method: CupyS
     assert frame.W[1].tobytes() == case.W[1].tobytes()
 
 
+def test_a_hinge_met_exactly_does_not_move(method: CupySteps) -> None:
+    network = shallow.Network(np.array([[1.0]]), np.array([1.0]))
+    problem = shallow.Problem(np.array([[1.0]]), np.array([1.0]))
+    case = case_of([network], [problem], GradientDescent(0.1, 0.1, loss="hinge"), [network])
+    frame = frame_after(method, case, 2)
+    assert (frame.W.item(), frame.a.item(), frame.step.item()) == (1.0, 1.0, 2)
+
+
 def test_an_infinite_weight_behind_a_closed_gate_is_seen(method: CupySteps) -> None:
     network = shallow.Network(np.array([[1.0], [-1e308]]), np.array([1.0, 1e-3]))
     problem = shallow.Problem(np.array([[1.0]]), np.array([2.0]))

@@ -82,9 +82,10 @@ extern "C" __global__ void forward_partial(
     partial[(index_t(b) * gridDim.y + q) * n + i] = sum;
 }
 
-// f, dL/df and whether a member is sound: one block a member, blockDim a power of two up to 256.
+// f, dL/df and whether a member is sound: one block a member, blockDim a power of two up to 256. A weight
+// that is not finite needs no look of its own: behind a closed gate it is 0 times infinity, which is NaN.
 extern "C" __global__ void finish_outputs(
-    const REAL* partial, const REAL* y, index_t y_stride, const double* limit, const int* bad,
+    const REAL* partial, const REAL* y, index_t y_stride, const double* limit,
     const int* alive, REAL* f, REAL* c, int* sound, int n, int chunks, REAL scale, int loss)
 {
     __shared__ int within[256];
@@ -105,7 +106,7 @@ extern "C" __global__ void finish_outputs(
         if (t < half) within[t] = within[t] && within[t + half];
         __syncthreads();
     }
-    if (t == 0) sound[b] = within[0] && !bad[b];
+    if (t == 0) sound[b] = within[0];
 }
 
 // Each member's clock after a step into buffer `next`; one that is not sound stays at buffer 1 - next.
@@ -154,11 +155,10 @@ extern "C" __global__ void pull_back(
     if (t == 0) inner[row] = sums[0];
 }
 
-// next_W = W - (h rate_W) (scale a_r G + decay_W W): one block a row of W. A number that is not finite
-// marks the member; several threads may write the same mark.
+// next_W = W - (h rate_W) (scale a_r G + decay_W W): one block a row of W.
 extern "C" __global__ void update_W(
     const REAL* W, const REAL* G, const REAL* a, const double* factor, const int* alive, REAL* next_W,
-    int* bad, int m, int d, double rate, REAL scale, double decay)
+    int m, int d, double rate, REAL scale, double decay)
 {
     const index_t row = blockIdx.x;
     const int b = int(row / m);
@@ -167,25 +167,21 @@ extern "C" __global__ void update_W(
     const REAL lost = REAL(factor[b] * rate * decay);
     for (int k = threadIdx.x; k < d; k += blockDim.x) {
         const REAL w = W[row * d + k];
-        const REAL moved = w - length * G[row * d + k] - lost * w;
-        next_W[row * d + k] = moved;
-        if (!(fabs(moved) < REAL(1) / REAL(0))) bad[b] = 1;
+        next_W[row * d + k] = w - length * G[row * d + k] - lost * w;
     }
 }
 
 // next_a = a - (h rate_a) (scale inner + decay_a a): one thread a neuron.
 extern "C" __global__ void update_a(
     const REAL* a, const REAL* inner, const double* factor, const int* alive, REAL* next_a,
-    int* bad, index_t rows, int m, double rate, REAL scale, double decay)
+    index_t rows, int m, double rate, REAL scale, double decay)
 {
     const index_t row = index_t(blockIdx.x) * blockDim.x + threadIdx.x;
     if (row >= rows) return;
     const int b = int(row / m);
     if (!alive[b]) return;
     const REAL length = REAL(factor[b]) * REAL(rate) * scale;
-    const REAL moved = a[row] - length * inner[row] - REAL(factor[b] * rate * decay) * a[row];
-    next_a[row] = moved;
-    if (!(fabs(moved) < REAL(1) / REAL(0))) bad[b] = 1;
+    next_a[row] = a[row] - length * inner[row] - REAL(factor[b] * rate * decay) * a[row];
 }
 """
 

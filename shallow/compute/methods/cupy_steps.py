@@ -52,7 +52,6 @@ class _State:
     home: Array
     alive: Array
     sound: Array
-    bad: Array
     now: int = 0
 
 
@@ -159,7 +158,6 @@ def _allocate(case: Case, cupy: Any) -> _State:
         home=counts(np.int32),
         alive=counts(np.int32, 1),
         sound=counts(np.int32),
-        bad=counts(np.int32),
     )
 
 
@@ -184,7 +182,6 @@ def _step(state: _State) -> None:
             state.factor,
             state.alive,
             state.W[there],
-            state.bad,
             case.m,
             case.d,
             float(case.rate_W),
@@ -201,7 +198,6 @@ def _step(state: _State) -> None:
             state.factor,
             state.alive,
             state.a[there],
-            state.bad,
             np.int64(rows),
             case.m,
             float(case.rate_a),
@@ -255,7 +251,6 @@ def _forward(state: _State, there: int) -> None:
         state.labels,
         np.int64(case.n if state.labels.shape[0] > 1 else 0),
         state.limit,
-        state.bad,
         state.alive,
         state.outputs[there],
         state.coefficients,
