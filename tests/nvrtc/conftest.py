@@ -140,7 +140,9 @@ class HostCupy:
 
     def __init__(self, make: Callable[..., HostModule], backwards: bool = False) -> None:
         self._make, self._backwards = make, backwards
-        self.cuda = SimpleNamespace(runtime=SimpleNamespace(getDevice=lambda: 0))
+        self.cuda = SimpleNamespace(
+            runtime=SimpleNamespace(getDevice=lambda: 0, deviceSynchronize=lambda: None)
+        )
 
     def RawModule(self, code: str, options: tuple[str, ...]) -> HostModule:
         """The module of the source with this code."""

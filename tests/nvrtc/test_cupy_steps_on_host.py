@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import shallow
+from shallow.compute import case as cases
 from shallow.compute.capabilities import CAPABILITIES
 from shallow.compute.case import Case, Frame
-from shallow.compute.methods import load_method
+from shallow.compute.methods import cupy_steps, load_method
 from shallow.compute.methods.cupy_steps import CupySteps
 from shallow.setting.losses import LOSSES
-from shallow.training import GradientDescent
+from shallow.training import GradientDescent, train, train_many
 from shallow.training.assemble import case_of
 
 pytestmark = pytest.mark.cxx
@@ -211,6 +212,32 @@ def test_the_case_is_never_written_to_and_may_be_laid_out_in_any_way(method: Cup
     assert bits(frame_after(method, strange, 4)) == bits(frame_after(method, case, 4))
     after = (strange.W, strange.a, strange.X, strange.y)
     assert [np.array_equal(p, q) for p, q in zip(before, after)] == [True] * 4
+
+
+def test_a_whole_training_goes_through_the_method_and_records_every_observable(
+    monkeypatch: pytest.MonkeyPatch, method: CupySteps
+) -> None:
+    pairs = [drawn(seed=seed) for seed in range(3)]
+    networks, problems = [net for net, _ in pairs], [problem for _, problem in pairs]
+    networks[1] = networks[1].replace(W=40 * networks[1].W)
+    rule, names = (
+        GradientDescent(0.05, 0.05),
+        ["loss", "flip_fraction", "path_length", "lambda_min", "travel_W"],
+    )
+    theirs = train_many(networks, problems, rule, steps=20, record=names, at=5, method="numpy")
+    monkeypatch.setattr(cases, "library_of", lambda array: "cupy")
+    monkeypatch.setattr(cupy_steps, "METHOD", method)
+    ours = train_many(networks, problems, rule, steps=20, record=names, at=5)
+    for mine, other in zip(ours, theirs):
+        assert mine.method == "cupy"
+        assert (mine.outcome, mine.outcome_step) == (other.outcome, other.outcome_step)
+        assert mine.steps.tolist() == other.steps.tolist()
+        for name in names:
+            np.testing.assert_allclose(mine.series[name], other.series[name], rtol=1e-9, atol=1e-12)
+    assert [run.outcome.name for run in ours] == ["OUT_OF_BUDGET", "DIVERGED", "OUT_OF_BUDGET"]
+    assert train(train(networks[0], problems[0], rule, steps=8), 12).network.equals(
+        train(networks[0], problems[0], rule, steps=20).network
+    )
 
 
 def test_numpy_arrays_are_refused_in_words() -> None:
