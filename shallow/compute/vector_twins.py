@@ -96,6 +96,7 @@ def forward(rows: int) -> Callable[..., None]:
 def lookups(rows: int) -> Callable[..., None]:
     """The twin of the lookups of ``rows`` neurons."""
 
+    @_quietly
     def twin(
         units: int, bits: int, stride_bits: int, table: int, out: int, stride_out: int, kind: Any
     ) -> None:
@@ -133,6 +134,7 @@ def count_common_bits(columns: int) -> Callable[..., None]:
     return twin
 
 
+@_quietly
 def fill_tables(nibbles: int, rows: int, stride: int, factors: int, table: int, kind: Any) -> None:
     """The twin of the tables of partial sums."""
     lanes = lanes_of(kind)
@@ -148,6 +150,7 @@ def fill_tables(nibbles: int, rows: int, stride: int, factors: int, table: int, 
 def look_up(rows: int) -> Callable[..., None]:
     """The twin of the lookups of a tile of ``rows`` neurons."""
 
+    @_quietly
     def twin(
         panels: int, words: int, table: int, start: int, stride_start: int, out: int, stride: int, kind: Any
     ) -> None:
@@ -165,6 +168,7 @@ def look_up(rows: int) -> Callable[..., None]:
     return twin
 
 
+@_quietly
 def move_rows(
     rows: int, vectors: int, old: int, G: int, new: int, next_new: int, keep: Any, pushes: int, products: int,
     doubt: int,
@@ -195,6 +199,7 @@ def yield_processor() -> int:
     return 0
 
 
+@_quietly
 def read_row(
     panels: int, z: int, C: int, push_W: int, push_a: int, weight: Any, keep: Any, slope: Any, largest: Any,
     bits: int, stride: int, sums: int,
@@ -212,6 +217,7 @@ def read_row(
     totals[1] = (largest * moved * 0).reshape(-1, lanes).sum(axis=0)
 
 
+@_quietly
 def write_row(
     vectors: int, z: int, G: int, push: Any, keep: Any, weight: Any, slope: Any, sums: int, doubts: int
 ) -> None:

@@ -25,7 +25,6 @@ from shallow.compute.jit import routine
 from shallow.compute.vector_ir import (
     COUNT_COLUMNS,
     COUNT_ROWS,
-    EMITTERS,
     LOOKUP_ROWS,
     TILE,
     add_lookups,
@@ -40,8 +39,10 @@ from shallow.compute.vector_ir import (
     multiply_1,
     multiply_4,
     multiply_tile,
+    read_row,
     sign_bits,
     width_of,
+    write_row,
 )
 
 DTYPES = (np.float64, np.float32)
@@ -107,6 +108,16 @@ def _look_up_tile(*arguments: Any) -> None:
 @routine
 def _move_rows(*arguments: Any) -> None:
     move_rows(*arguments)
+
+
+@routine
+def _read_row(*arguments: Any) -> None:
+    read_row(*arguments)
+
+
+@routine
+def _write_row(*arguments: Any) -> None:
+    write_row(*arguments)
 
 
 @routine
@@ -217,7 +228,9 @@ def unpacked(bits: np.ndarray, rows: int, stride: int, R: int) -> np.ndarray:
     size = R // 8
     gaps = [bits[j * stride + size : (j + 1) * stride] for j in range(rows - 1)]
     assert all(np.all(gap == 0x5A) for gap in gaps)
-    packed = np.array([bits[j * stride : j * stride + size] for j in range(rows)])
+    packed = np.array([bits[j * stride : j * stride + size] for j in range(rows)], np.uint8).reshape(
+        rows, size
+    )
     return np.unpackbits(packed, axis=1, bitorder="little").astype(bool)
 
 
@@ -277,6 +290,26 @@ def step_calls(dtype: type, count: int, gap: int) -> list[Call]:
     ]
 
 
+def read_call(dtype: type, panels: int, *, gap: int = 0, slope: float = 0.25, seed: int = 0) -> Call:
+    rng = np.random.default_rng(seed)
+    R, lanes = width(dtype), int(_sizes(dtype(0))[0])
+    rows = [rng.standard_normal((panels, R)).astype(dtype) for _ in range(4)]
+    stride = R // 8 + gap
+    bits = np.full(max(0, (panels - 1) * stride + R // 8) if panels else 0, 0x5A, np.uint8)
+    numbers = [dtype(0.75), dtype(0.5), dtype(slope), dtype(2.0)]  # weight, keep, slope, largest
+    arguments = [panels, *rows, *numbers, bits, stride, np.full((2, lanes), 9, dtype)]
+    return Call("read_row", _read_row, vector_twins.read_row, arguments, (2, 9, 11))
+
+
+def write_call(dtype: type, vectors: int, *, slope: float = 0.25, seed: int = 0) -> Call:
+    rng = np.random.default_rng(seed)
+    lanes = int(_sizes(dtype(0))[0])
+    z, G, sums = (rng.standard_normal((vectors, lanes)).astype(dtype) for _ in range(3))
+    numbers = [dtype(-0.75), dtype(0.5), dtype(1.25), dtype(slope)]  # push, keep, weight, slope
+    arguments = [vectors, z, G, *numbers, sums, np.zeros(lanes, dtype)]
+    return Call("write_row", _write_row, vector_twins.write_row, arguments, (1, 7, 8))
+
+
 def calls(count: int, gap: int) -> list[Call]:
     """Every routine at both precisions."""
     found = []
@@ -285,6 +318,7 @@ def calls(count: int, gap: int) -> list[Call]:
         found += [forward_call(rows, dtype, count, gap=gap, seed=count) for rows in FORWARD]
         found += [lookups_call(rows, dtype, count, gap=gap, seed=count) for rows in LOOKUPS]
         found += [signs_call(dtype, count), *step_calls(dtype, count, gap)]
+        found += [read_call(dtype, count, gap=gap), write_call(dtype, count)]
     return [*found, count_call(count, gap=gap)]
 
 
@@ -394,6 +428,52 @@ def test_a_panel_is_as_many_registers_as_the_table_says(dtype: type) -> None:
     assert (lanes, R) == (vector_twins.lanes_of(dtype(0)), vector_twins.width_of(dtype(0)))
     assert lanes * vector_ir.HERE.panel == R
     assert lanes * np.dtype(dtype).itemsize * 8 == vector_ir.HERE.bits
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("slope", [0.0, 0.25, -1.5])
+def test_a_row_that_is_read_gives_its_signs_its_coefficients_and_its_sum(dtype: type, slope: float) -> None:
+    R, eps = width(dtype), np.finfo(dtype).eps
+    for panels in COUNTS:
+        for gap in (0, 3):
+            call = read_call(dtype, panels, gap=gap, slope=slope, seed=panels)
+            call.arguments[1].reshape(-1)[:3] = (0.0, -0.0, np.finfo(dtype).smallest_subnormal)[: 3 * panels]
+            z, C, push_W, push_a = (x.astype(np.longdouble) for x in call.arguments[1:5])
+            gate = np.where(z > 0, 1, slope)
+            moved, moved_size = 0.5 * C + 0.75 * gate * push_W, abs(0.5 * C) + abs(0.75 * gate * push_W)
+            for which in (call.routine, call.twin):
+                new, bits, sums = call.outputs(which)
+                assert np.all(np.abs(new - moved) <= 3 * eps * moved_size)
+                assert np.array_equal(unpacked(bits, panels, R // 8 + gap, R), z > 0)
+                total, size = np.sum(push_a * gate * z), np.sum(np.abs(push_a * gate * z))
+                assert abs(sums[0].astype(np.longdouble).sum() - total) <= (panels * R + 3) * eps * size
+                assert np.all(sums[1] == 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("slope", [0.0, 0.25, -1.5])
+def test_a_row_that_is_written_is_moved_and_added_to_the_outputs(dtype: type, slope: float) -> None:
+    eps = np.finfo(dtype).eps
+    for vectors in COUNTS:
+        call = write_call(dtype, vectors, slope=slope, seed=vectors)
+        z, G, sums = (call.arguments[i].astype(np.longdouble) for i in (1, 2, 7))
+        new, new_size = 0.5 * z - 0.75 * G, abs(0.5 * z) + abs(0.75 * G)
+        gain = 1.25 * max(1.0, abs(slope))
+        outputs = sums + 1.25 * np.where(new > 0, new, slope * new)
+        for which in (call.routine, call.twin):
+            moved, added, doubts = call.outputs(which)
+            assert np.all(np.abs(moved - new) <= 2 * eps * new_size)
+            assert np.all(np.abs(added - outputs) <= 5 * eps * (abs(sums) + gain * new_size))
+            assert np.all(doubts == 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_leaves_a_doubt(dtype: type, bad: float) -> None:
+    for call, entry, doubts in ((read_call(dtype, 3), 2, -1), (write_call(dtype, 3), 1, -1)):
+        call.arguments[entry][1, 0] = bad
+        for which in (call.routine, call.twin):
+            assert np.isnan(call.outputs(which)[doubts].sum())
 
 
 # The same bits whatever the tile.
@@ -506,12 +586,6 @@ def test_minus_infinity_at_slope_zero_is_nan_as_in_the_formula(dtype: type) -> N
 
 
 # Not a byte beyond.
-
-
-def test_every_routine_on_numbers_is_called_here() -> None:
-    where_threads_meet = {"arrive", "peek"}
-    families = {call.name.split("_")[0] for call in calls(1, 0)}
-    assert families == {name.replace("add_", "").split("_")[0] for name in {*EMITTERS} - where_threads_meet}
 
 
 @pytest.mark.parametrize("count", COUNTS)
