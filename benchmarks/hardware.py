@@ -28,10 +28,14 @@ from shallow.compute.vector_ir import (
     width_of,
 )
 
-__all__ = ["Hardware", "measure_hardware"]
+__all__ = ["LOOKUP_GAIN", "Hardware", "measure_hardware"]
 
 _DEPTH = 128  # of the product: its operands take 16 KiB (panel) and 14 KiB (rows) with AVX-512
-_SECONDS = 0.05  # of one trial
+LOOKUP_GAIN = 2.1
+"""What a product by lookups replaces, tables and all, over the peak of multiply-adds: the most seen so far."""
+
+_SECONDS = 0.02  # of one trial
+_TRIALS = 10
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class Hardware:
         return self.float64 if np.dtype(dtype) == np.float64 else self.float32
 
     def lookups(self, dtype: Any) -> float:
-        """Operations a second that lookups replace."""
-        return self.lookups64 if np.dtype(dtype) == np.float64 else self.lookups32
+        """Operations a second that a product by lookups replaces, the making of its tables included."""
+        return LOOKUP_GAIN * self.multiply_adds(dtype)
 
     def asdict(self) -> dict[str, float]:
         """The numbers by name."""
@@ -113,24 +117,29 @@ def _aligned(shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _rate(make: Callable[[], Callable[[int], object]], work: float, threads: int) -> float:
-    """Work a second of ``threads`` threads at once, each with operands of its own; the best of five."""
+    """Work a second of ``threads`` threads at once, each with operands of its own; the best of a few trials.
+
+    Each thread is timed by its own CPU time, so that a busy machine lends its peak all the same.
+    """
     jobs = [make() for _ in range(threads)]
     times = 1
-    while (spent := _seconds(jobs[:1], times)) < _SECONDS / 4:
+    while (spent := max(_seconds(jobs[:1], times))) < _SECONDS / 4:
         times = max(2 * times, int(times * _SECONDS / max(spent, 1e-6) / 4))
     times = max(1, int(times * _SECONDS / spent))
-    best = min(_seconds(jobs, times) for _ in range(5))
-    return work * times * threads / best
+    return max(sum(work * times / spent for spent in _seconds(jobs, times)) for _ in range(_TRIALS))
 
 
-def _seconds(jobs: list[Callable[[int], object]], times: int) -> float:
+def _seconds(jobs: list[Callable[[int], object]], times: int) -> list[float]:
+    """CPU seconds of each job, all running at once."""
+
+    def timed(job: Callable[[int], object]) -> float:
+        job(1)
+        began = time.thread_time()
+        job(times)
+        return time.thread_time() - began
+
     with ThreadPoolExecutor(len(jobs)) as pool:
-        for task in [pool.submit(job, 1) for job in jobs]:
-            task.result()
-        began = time.perf_counter()
-        for task in [pool.submit(job, times) for job in jobs]:
-            task.result()
-        return time.perf_counter() - began
+        return list(pool.map(timed, jobs))
 
 
 def _multiply_job(dtype: Any) -> Callable[[], Callable[[int], object]]:

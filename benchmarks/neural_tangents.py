@@ -117,5 +117,5 @@ def _load(here: Worker, X: Array) -> None:
 def _fetch(here: Worker) -> Array:
     with tempfile.TemporaryDirectory() as folder:
         here.ask(save=f"{folder}/K.npy")
-        fetched: Array = np.load(f"{folder}/K.npy")
+        fetched: Array = np.load(f"{folder}/K.npy", mmap_mode="r")
         return fetched

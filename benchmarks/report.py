@@ -68,6 +68,9 @@ def record_of(row: Row, setting: Setting, comparison: Comparison, timings: list[
     }
     if comparison.errors:
         made["errors_in_eps"] = {peer: _rounded(error) for peer, error in comparison.errors.items()}
+        made["errors_of_norms"] = {
+            peer: _rounded(error) for peer, error in comparison.errors_of_norms.items()
+        }
     return made
 
 
@@ -172,6 +175,10 @@ def text(record: Mapping[str, Any]) -> str:
         for found in row["contenders"]:
             outcome = found["trouble"] or f"{_time(found['seconds'])} (least {_time(found['minimum'])})"
             lines.append(f"    {found['name']}: {outcome}   {found['call']}")
+        for peer, error in row.get("errors_of_norms", {}).items():
+            lines.append(
+                f"    {peer}: {row['errors_in_eps'][peer]:.2g} eps of the terms, {error:.1e} of |x||z|"
+            )
         lines += [f"    {peer}: {reason}" for peer, reason in row["reasons"].items() if _worth_saying(reason)]
     return "\n".join(lines)
 

@@ -41,7 +41,8 @@ class Comparison:
     """Who takes part in a row, how they are checked, and the limit in seconds per step.
 
     ``absent`` has a reason for each peer that does not take part; ``accuracy`` is for the row that measures
-    errors and no time: each contender's error in units of eps.
+    errors and no time: each one's largest error in units of eps, relative to an entry's terms; beside it the
+    error relative to ``|x||z|``.
     """
 
     contenders: list[Contender] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Comparison:
     limit_words: str = ""
     absent: dict[str, str] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
+    errors_of_norms: dict[str, float] = field(default_factory=dict)
 
     def invite(self, peer: str, make: Callable[[], Contender]) -> None:
         """Add a contender, or why it is not here."""
@@ -120,7 +122,7 @@ def _gram(n: int, d: int, m: int, quick_steps: int) -> Callable[[Setting], Compa
         made = Comparison(
             contenders,
             rounds=3 if setting.quick else 5,
-            limit=2.0 * n * n * m / setting.hardware.lookups64,
+            limit=2.0 * n * n * m / setting.hardware.lookups(np.float64),
             limit_words="2 n n m operations by lookups",
             check=lambda found: found,
         )
@@ -210,12 +212,14 @@ def _accuracy(setting: Setting) -> Comparison:
     except Absent as reason:
         made.absent["ours"] = str(reason)
         return made
-    made.errors["ours"] = accuracy.largest_error(kernels.our_limit_kernel(X), exact) / eps
-    made.errors["numpy"] = accuracy.largest_error(numpy_peer.limit_kernel(X).run(None), exact) / eps
+    found = {"ours": kernels.our_limit_kernel(X), "numpy": numpy_peer.limit_kernel(X).run(None)}
     try:
-        made.errors["neural-tangents"] = accuracy.largest_error(neural_tangents.kernel(X), exact) / eps
+        found["neural-tangents"] = neural_tangents.kernel(X)
     except Absent as reason:
         made.absent["neural-tangents"] = str(reason)
+    for peer, K in found.items():
+        of_terms, of_norms = accuracy.largest_errors(K, exact)
+        made.errors[peer], made.errors_of_norms[peer] = of_terms / eps, of_norms
     return made
 
 

@@ -29,10 +29,9 @@ def test_every_rate_is_positive(measured: hardware.Hardware) -> None:
 def test_types_are_told_apart(measured: hardware.Hardware) -> None:
     assert measured.multiply_adds(np.float64) == measured.float64
     assert measured.multiply_adds(np.float32) == measured.float32
-    assert measured.lookups(np.float64) == measured.lookups64
-    assert measured.lookups(np.float32) == measured.lookups32
+    assert measured.lookups(np.float32) == hardware.LOOKUP_GAIN * measured.float32
 
 
 def test_a_rate_is_the_work_of_all_threads_over_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "_seconds", lambda jobs, times: 0.5 * times)
+    monkeypatch.setattr(hardware, "_seconds", lambda jobs, times: [0.5 * times] * len(jobs))
     assert hardware._rate(lambda: lambda times: None, 10.0, 2) == 40.0
