@@ -23,7 +23,7 @@ __all__ = ["LONG", "Data", "agreement", "case", "draw", "followed", "ours", "tra
 
 Array = np.ndarray[Any, Any]
 
-LONG = 10_000
+LONG = 1_000_000
 """Steps of the runs for which a method is chosen where a single step is measured: start-up does not count."""
 
 

@@ -32,7 +32,7 @@ __all__ = ["LOOKUP_GAIN", "Hardware", "measure_hardware"]
 
 _DEPTH = 128  # of the product: its operands take 16 KiB (panel) and 14 KiB (rows) with AVX-512
 LOOKUP_GAIN = 2.1
-"""What a product by lookups replaces, tables and all, over the peak of multiply-adds: the most seen so far."""
+"""What a product by lookups, tables and all, was seen to replace, over the peak of multiply-adds."""
 
 _SECONDS = 0.02  # of one trial
 _TRIALS = 10
