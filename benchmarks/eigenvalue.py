@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Agreement, Contender
-from proofs_check.certificates.eigenvalue import positive_definite, shifted
+from proofs_check.certificates.claimed import proves_lambda_min_at_least
 
 __all__ = ["CLAIM", "agreement", "eigenvalues", "proof"]
 
@@ -23,9 +23,9 @@ def proof(H: Array, claim: float) -> Contender:
     return Contender(
         name="shallow (proofs_check)",
         peer="ours",
-        call="positive_definite(shifted(H, s))",
+        call="proves_lambda_min_at_least(H, s)",
         start=lambda: None,
-        run=lambda _: positive_definite(shifted(H, claim)),
+        run=lambda _: proves_lambda_min_at_least(H, claim),
         result=lambda proved: claim if proved else -np.inf,
     )
 

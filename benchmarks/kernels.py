@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks.measure import Agreement, Contender
+from shallow.compute.limit_kernel import method_of, ntk_gram
+from shallow.compute.tangent_kernel import empirical_ntk
 from shallow.exact import ntk as exact
 from shallow.setting.network import Network
 
@@ -40,50 +40,33 @@ def draw_inputs(n: int, d: int) -> Array:
     return np.random.default_rng(0).standard_normal((n, d))
 
 
-def _fast(module: str, name: str) -> Callable[..., Any]:
-    """The fast routine where it exists, the literal formula otherwise."""
-    full = f"shallow.compute.{module}"
-    if importlib.util.find_spec(full) is None:
-        function: Callable[..., Any] = getattr(exact, name)
-    else:
-        function = getattr(importlib.import_module(full), name)
-    return function
-
-
 def our_limit_kernel(X: Array) -> Array:
     """The infinite-width kernel of both layers."""
-    kernel: Array = _fast("limit_kernel", "ntk_gram")(X, layer="both")
+    kernel: Array = ntk_gram(X, layer="both")
     return kernel
 
 
 def our_limit(X: Array) -> Contender:
     """The infinite-width kernel of both layers."""
-    function = _fast("limit_kernel", "ntk_gram")
     return Contender(
-        name=_named(function),
+        name=f"shallow ({method_of(X)})",
         peer="ours",
         call='ntk_gram(X, layer="both")',
         start=lambda: None,
-        run=lambda _: function(X, layer="both"),
+        run=lambda _: our_limit_kernel(X),
     )
 
 
 def our_empirical(network: Network, X: Array, layers: str) -> Contender:
     """The kernel of one network, first layer or both."""
-    from shallow.compute.tangent_kernel import empirical_ntk as function
-
     rates = {"rate_W": 1.0, "rate_a": 0.0 if layers == "first" else 1.0}
     return Contender(
-        name=_named(function),
+        name="shallow",
         peer="ours",
         call=f"empirical_ntk(network, X, rate_W=1, rate_a={rates['rate_a']:.0f})",
         start=lambda: None,
-        run=lambda _: function(network, X, **rates),
+        run=lambda _: empirical_ntk(network, X, **rates),
     )
-
-
-def _named(function: Callable[..., Any]) -> str:
-    return f"shallow ({function.__module__.removeprefix('shallow.')})"
 
 
 def empirical_agreement(network: Network, X: Array, layers: str) -> Callable[[Array], Agreement]:

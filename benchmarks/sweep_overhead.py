@@ -118,7 +118,7 @@ def best_batch(steps: int) -> int:
     spent: dict[int, float] = {}
     for _ in range(2):
         for batch in _BATCHES:
-            seconds = timed(lambda batch=batch: bare(range(256), steps, batch))[1]
+            seconds = timed(lambda batch=batch: bare(range(256), steps, batch))[1]  # type: ignore[misc]
             spent[batch] = min(spent.get(batch, seconds), seconds)
     for batch, seconds in spent.items():
         print(f"bare loop, batches of {batch:4} {1e3 * seconds / 256:8.3f} ms a run (processor)", flush=True)
@@ -136,9 +136,9 @@ def take_turns(
         edges = [round(runs * part / (len(engines) + 1)) for part in range(len(engines) + 2)]
         for place, name in enumerate(("", *engines)):
             if name:
-                tallies[name].add(runs, lambda name=name, runs=runs: engines[name](runs))
+                tallies[name].add(runs, lambda name=name, runs=runs: engines[name](runs))  # type: ignore[misc]
             seeds = range(edges[place], edges[place + 1])
-            tallies["bare loop"].add(runs, lambda seeds=seeds: bare(seeds, steps, batch))
+            tallies["bare loop"].add(runs, lambda seeds=seeds: bare(seeds, steps, batch))  # type: ignore[misc]
     return tallies
 
 
