@@ -82,9 +82,16 @@ def _takes(net: Network, X: Any, rate_W: float, rate_a: float, Z: Any) -> bool:
     rates = (float(rate_W), float(rate_a))
     if not (all(0.0 <= rate < np.inf for rate in rates) and any(rates)):
         return False
-    limits = np.finfo(net.a.dtype)
-    if float(np.max(np.abs(net.a))) >= math.sqrt(float(limits.max) / net.m) or net.m * limits.eps >= 1.0:
-        return False  # a sum of squares would overflow, or a count not be a number of this type
+    if _may_overflow(net, X):
+        return False
     from shallow.compute.registers import unavailable
 
     return unavailable() is None
+
+
+def _may_overflow(net: Network, X: Any) -> bool:
+    """Whether a sum on the way might overflow, NaN in X included, or a count be no number of this type."""
+    limits = np.finfo(net.a.dtype)
+    outer, weight, entry = (max(float(np.max(v)), -float(np.min(v))) for v in (net.a, net.W, X))
+    largest = max(outer, net.d * entry * weight, math.sqrt(net.d) * entry) * max(1.0, abs(net.slope))
+    return not largest < math.sqrt(float(limits.max) / net.m) or net.m * float(limits.eps) >= 1.0

@@ -20,19 +20,19 @@ from numba import types
 from shallow.compute import vector_twins as twins
 from shallow.compute.gram_emitters import gram_emitters
 from shallow.compute.jit import compiler_is_off, intrinsic
+from shallow.compute.pattern_emitters import pattern_emitters
 from shallow.compute.registers import HERE, Registers
 from shallow.compute.step_emitters import step_emitters
 
 __all__ = [
-    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_lookups", "add_lookups_1",
-    "arrive", "count_common_bits", "emitters_for", "fill_tables", "forward_1", "forward_tile", "lanes_of",
-    "look_up_tile", "move_rows", "multiply_1", "multiply_4", "multiply_tile", "peek", "read_row", "sign_bits",
-    "width_of", "write_row", "yield_processor",
+    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_active", "add_lookups",
+    "add_lookups_1", "arrive", "count_common_bits", "emitters_for", "fill_tables", "forward_1",
+    "forward_tile", "lanes_of", "look_up_tile", "move_rows", "multiply_1", "multiply_4", "multiply_tile",
+    "peek", "read_row", "sign_bits", "width_of", "write_row", "yield_processor",
 ]  # fmt: skip
 
 _I64, _I32, _I16 = ir.IntType(64), ir.IntType(32), ir.IntType(16)
-LOOKUP_ROWS = 4  # neurons whose lookups are interleaved, to hide the latency of an addition
-_NIBBLES = 4  # table lookups a unit of 16 bits
+LOOKUP_ROWS, _NIBBLES = 4, 4  # rows looked up together, to hide an addition's latency; lookups a unit
 TILE = HERE.tile
 COUNT_COLUMNS = HERE.count_columns  # columns of counts made together
 COUNT_ROWS = HERE.words  # 64-bit words of a panel of bits
@@ -240,7 +240,7 @@ def emitters_for(registers: Registers) -> dict[str, Callable[..., None]]:
         "forward_tile": _forward(registers.tile), "forward_1": _forward(1),
         "add_lookups": _lookups(LOOKUP_ROWS), "add_lookups_1": _lookups(1),
         "sign_bits": _sign_bits, "count_common_bits": _count(registers.count_columns),
-        **step_emitters(registers), **gram_emitters(),
+        **step_emitters(registers), **gram_emitters(), **pattern_emitters(),
     }  # fmt: skip
 
 
@@ -286,7 +286,7 @@ def _constant(numbers: Callable[[int], int], twin: Callable[[Any], int]) -> Any:
 multiply_tile = _routine("multiply_tile", twins.multiply(TILE))
 multiply_4, multiply_1 = _routine("multiply_4", twins.multiply(4)), _routine("multiply_1", twins.multiply(1))
 forward_tile = _routine("forward_tile", twins.forward(TILE))
-forward_1 = _routine("forward_1", twins.forward(1))
+forward_1, add_active = _routine("forward_1", twins.forward(1)), _routine("add_active", twins.add_active)
 add_lookups = _routine("add_lookups", twins.lookups(LOOKUP_ROWS))
 add_lookups_1, sign_bits = _routine("add_lookups_1", twins.lookups(1)), _routine("sign_bits", twins.sign_bits)
 count_common_bits = _routine("count_common_bits", twins.count_common_bits(COUNT_COLUMNS))

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from shallow.compute.pattern_emitters import ACTIVE_VECTORS
 from shallow.compute.registers import HERE
 
 __all__ = [
-    "YIELD", "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up", "lookups",
-    "move_rows", "multiply", "peek", "read_row", "sign_bits", "width_of", "write_row", "yield_processor",
+    "YIELD", "add_active", "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up",
+    "lookups", "move_rows", "multiply", "peek", "read_row", "sign_bits", "width_of", "write_row", "yield_processor",
 ]  # fmt: skip
 
 HostArray = np.ndarray[Any, Any]
@@ -118,6 +119,20 @@ def sign_bits(panels: int, Z: int, bits: int, kind: Any) -> None:
     values = _rows(Z, (panels, width), width, type(kind))
     packed = np.packbits(values > 0, axis=1, bitorder="little")
     _rows(bits, packed.shape, packed.shape[1], np.uint8)[:] = packed
+
+
+@_quietly
+def add_active(word: int, factors: int, table: int, next_panel: int, out: int, kind: Any) -> None:
+    """The twin of the sums over the neurons of a word that are on."""
+    width, size = width_of(kind), type(kind)(0).itemsize
+    panels, here = ACTIVE_VECTORS // HERE.panel, int(word) % 2**64
+    total = _rows(out, (panels, width), width, type(kind))
+    length = here.bit_length()
+    rows = _view(table, (panels, length, width), (int(next_panel), width * size, size), type(kind))
+    weights = _rows(factors, (length, 1), width, type(kind))
+    for k in range(length):
+        if here >> k & 1:
+            total += weights[k, 0] * rows[:, k]
 
 
 def count_common_bits(columns: int) -> Callable[..., None]:

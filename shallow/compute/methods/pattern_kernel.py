@@ -12,7 +12,7 @@ import numpy as np
 
 from shallow.compute.jit import threads
 from shallow.compute.methods import pattern_routines as routines
-from shallow.compute.methods.pattern_routines import GROUP, WORD
+from shallow.compute.methods.pattern_routines import ACTIVE_PANELS, GROUP, WORD
 from shallow.compute.vector_ir import COUNT_ROWS, TILE
 
 __all__ = ["pattern_kernel"]
@@ -21,7 +21,7 @@ HostArray = np.ndarray[Any, Any]
 Share = Callable[[Callable[[Any], None], Sequence[Any]], None]
 
 _BITS = 1 << 22  # bytes of the patterns of a block
-_ROOM = 1 << 24  # bytes of the pre-activations of a block, where the second layer wants them
+_ROOM = 1 << 23  # bytes of the pre-activations of a block, where the second layer wants them
 _BAND = 64  # samples of a band of the kernel, about
 
 
@@ -136,7 +136,7 @@ def _add_block(job: _Job, groups: range, share: Share) -> None:
     panels, _, R = job.X.shape
     neurons = len(groups) * GROUP
     bits = np.empty((panels * (R // COUNT_ROWS), neurons // WORD, COUNT_ROWS), np.uint64)
-    Z = np.empty((panels, neurons, R), job.X.dtype) if job.second_layer else None
+    Z = _room_for(job, neurons) if job.second_layer else None
     a = np.zeros(neurons, job.a.dtype)
     part = job.a[groups.start * GROUP : groups.stop * GROUP]
     a[: len(part)] = part
@@ -146,14 +146,37 @@ def _add_block(job: _Job, groups: range, share: Share) -> None:
         W = _tiles(job.W[group * GROUP : (group + 1) * GROUP])
         routines.pattern_words(job.X, W, bits, kept, (group - groups.start) * GROUP, job.slope)
 
-    def multiply(band: tuple[int, int]) -> None:
-        routines.gram_rows(Z, job.H, job.squares, *band, job.zero)
-
     share(forward, groups)
+    if Z is not None:
+        _multiply(job, bits, Z, share)
     if job.first_layer:
         (_count if job.equal else _look_up)(job, bits, a, share)
-    if job.second_layer:
-        share(multiply, _bands(panels, R))
+
+
+def _room_for(job: _Job, neurons: int) -> HostArray:
+    """Room for pre-activations, with panels of zeros up to a multiple of ACTIVE_PANELS."""
+    panels, _, R = job.X.shape
+    whole = -(-panels // ACTIVE_PANELS) * ACTIVE_PANELS
+    Z: HostArray = routines.aligned(whole * neurons, R, job.X).reshape(whole, neurons, R)
+    Z[panels:] = 0
+    return Z
+
+
+def _multiply(job: _Job, bits: HostArray, Z: HostArray, share: Share) -> None:
+    """Add the second layer's sums: over the neurons that are on, where phi is 0 at the others."""
+    panels, _, R = job.X.shape
+
+    def tiles(band: tuple[int, int]) -> None:
+        routines.gram_rows(Z[:panels], job.H, job.squares, *band, job.zero)
+
+    def active(first: int) -> None:
+        last = min(first + ACTIVE_PANELS, panels)
+        routines.active_columns(bits, Z, job.H, job.squares, first, last, job.zero)
+
+    if job.slope == 0:
+        share(active, range(0, panels, ACTIVE_PANELS))
+    else:
+        share(tiles, _bands(panels, R))
 
 
 def _count(job: _Job, bits: HostArray, a: HostArray, share: Share) -> None:
