@@ -19,7 +19,8 @@ from shallow.compute.registers import HERE
 
 __all__ = [
     "YIELD", "add_active", "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up",
-    "lookups", "move_rows", "multiply", "peek", "read_row", "sign_bits", "width_of", "write_row", "yield_processor",
+    "lookups", "move_rows", "multiply", "peek", "read_row", "sign_bits", "width_of", "write_row",
+    "yield_processor",
 ]  # fmt: skip
 
 HostArray = np.ndarray[Any, Any]

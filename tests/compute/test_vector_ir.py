@@ -22,11 +22,14 @@ import pytest
 
 from shallow.compute import vector_ir, vector_twins
 from shallow.compute.jit import routine
+from shallow.compute.pattern_emitters import ACTIVE_VECTORS
+from shallow.compute.registers import HERE
 from shallow.compute.vector_ir import (
     COUNT_COLUMNS,
     COUNT_ROWS,
     LOOKUP_ROWS,
     TILE,
+    add_active,
     add_lookups,
     add_lookups_1,
     count_common_bits,
@@ -118,6 +121,11 @@ def _read_row(*arguments: Any) -> None:
 @routine
 def _write_row(*arguments: Any) -> None:
     write_row(*arguments)
+
+
+@routine
+def _add_active(*arguments: Any) -> None:
+    add_active(*arguments)
 
 
 @routine
@@ -310,6 +318,18 @@ def write_call(dtype: type, vectors: int, *, slope: float = 0.25, seed: int = 0)
     return Call("write_row", _write_row, vector_twins.write_row, arguments, (1, 7, 8))
 
 
+def active_call(dtype: type, count: int, gap: int) -> Call:
+    """The routine of ``test_pattern_emitters``, with the first ``count`` neurons of a word on."""
+    rng = np.random.default_rng(count)
+    R = width(dtype)
+    factors = spaced(rng.standard_normal((count, 1)).astype(dtype), R)
+    panels = rng.standard_normal((ACTIVE_VECTORS // HERE.panel, count * R)).astype(dtype)
+    table, stride = spaced(panels, count * R + gap), (count * R + gap) * factors.itemsize
+    out = rng.standard_normal(len(panels) * R).astype(dtype)
+    arguments = [np.uint64(2**count - 1), factors, table, stride, out, dtype(0)]
+    return Call("add_active", _add_active, vector_twins.add_active, arguments, (4,))
+
+
 def calls(count: int, gap: int) -> list[Call]:
     """Every routine at both precisions."""
     found = []
@@ -319,6 +339,7 @@ def calls(count: int, gap: int) -> list[Call]:
         found += [lookups_call(rows, dtype, count, gap=gap, seed=count) for rows in LOOKUPS]
         found += [signs_call(dtype, count), *step_calls(dtype, count, gap)]
         found += [read_call(dtype, count, gap=gap), write_call(dtype, count)]
+        found.append(active_call(dtype, count, gap))
     return [*found, count_call(count, gap=gap)]
 
 
