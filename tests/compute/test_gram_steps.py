@@ -228,6 +228,7 @@ def test_rescaling_the_inputs_by_a_power_of_two_rescales_the_bits(power: int) ->
 @pytest.mark.parametrize(
     ("size", "reason"), [(1e200, "overflows"), (1e-160, "underflows"), (np.nan, "finite")]
 )
+@pytest.mark.compiler
 def test_inputs_whose_gram_matrix_does_not_fit_are_refused(size: float, reason: str) -> None:
     case = make(4, 3, 5)
     X = case.X.copy()
@@ -322,6 +323,7 @@ def problem_and_network(seed: int) -> tuple[shallow.Problem, shallow.Network]:
     return problem, shallow.Network(rng.standard_normal((21, 30)), rng.standard_normal(21), 21**-0.5)
 
 
+@pytest.mark.compiler
 def test_a_run_goes_on_with_the_same_bits_in_memory_and_from_a_file(tmp_path: Path) -> None:
     problem, network = problem_and_network(1)
     rule = shallow.GradientDescent(0.1, 0.05)
@@ -337,6 +339,7 @@ def test_a_run_goes_on_with_the_same_bits_in_memory_and_from_a_file(tmp_path: Pa
     assert np.asarray(watched.network.W).tobytes() == np.asarray(whole.network.W).tobytes()
 
 
+@pytest.mark.compiler
 def test_a_batch_of_runs_goes_on_with_the_same_bits() -> None:
     (problem, first), (_, second) = problem_and_network(1), problem_and_network(2)
     rule = shallow.GradientDescent(0.1, 0.05)
@@ -355,10 +358,12 @@ def test_a_batch_of_runs_goes_on_with_the_same_bits() -> None:
         ({"a": np.ones((1, 5, 2)), "y": np.ones((1, 4, 2))}, "output axis"),
     ],
 )
+@pytest.mark.compiler
 def test_what_it_cannot_run_is_refused(changes: dict[str, object], reason: str) -> None:
     assert reason in str(GRAM.refuses(make(4, 3, 5, **changes)))  # type: ignore[arg-type]
 
 
+@pytest.mark.compiler
 def test_the_plan_takes_it_where_inputs_are_long_and_steps_many() -> None:
     long, wide = make(20, 400, 50), make(80, 4, 50)
     assert plan.choose(long, 10**6, Machine(2)) == "gram"

@@ -139,6 +139,7 @@ def test_symmetric_to_the_bit_with_the_exact_diagonal_and_positive_semidefinite(
 
 
 @pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.compiler
 def test_equal_rows_have_the_diagonals_entry_between_them(layer):
     X = np.random.default_rng(3).normal(size=(90, 7))
     X[80:] = X[:10]
@@ -254,6 +255,7 @@ def test_the_order_in_memory_does_not_matter_and_inputs_are_only_read():
     np.testing.assert_array_equal(wide, before)
 
 
+@pytest.mark.compiler
 def test_float32_is_the_float64_kernel_rounded_once():
     rng = np.random.default_rng(15)
     X = rng.normal(size=(70, 5)).astype(np.float32)
@@ -264,6 +266,7 @@ def test_float32_is_the_float64_kernel_rounded_once():
         np.testing.assert_array_equal(K, ntk_gram(X.astype(np.float64), layer=layer).astype(np.float32))
 
 
+@pytest.mark.compiler
 def test_the_memory_is_one_result():
     n, d = 1200, 20
     X = np.random.default_rng(16).normal(size=(n, d))
@@ -276,6 +279,7 @@ def test_the_memory_is_one_result():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.compiler
 def test_other_namespaces_are_served_by_the_oracle(xp_case, dtype):
     X = np.random.default_rng(17).normal(size=(6, 3)).astype(dtype)
     there = ntk_gram(xp_case.asarray(X), slope=0.1)

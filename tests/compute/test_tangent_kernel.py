@@ -165,6 +165,7 @@ def test_every_other_case_is_the_literal_formula(case: str) -> None:
 
 
 @pytest.mark.parametrize(("weights", "rate_a"), [("equal", 0.0), ("general", 1.0)])
+@pytest.mark.compiler
 def test_memory_is_the_kernel_and_blocks(weights: str, rate_a: float) -> None:
     """The pre-activations alone would take 80 MB."""
     net, X = draw(500, 5, 20000, weights, 8, np.float64, False)
