@@ -106,13 +106,13 @@ def _kernel(X: HostArray, Z: HostArray | None, first: float, second: float, slop
     left = _packed(X)
     right = left if Z is None else _packed(Z)
     K = np.empty((len(X), len(X if Z is None else Z)), X.dtype)
-    rise, bend = (first + second) * (1.0 + slope * slope) / 2.0, (1.0 - slope) ** 2
-    weights = (rise, (first + second) * slope, first * bend, second * bend)
+    curve, weights = routines.shape(first, second, slope)
+    rise = weights[0]
     fill = routines.fill_symmetric if Z is None else routines.fill_cross
     J = left.blocks.shape[2]
 
     def work(b: int) -> None:
-        fill(right.panels, left.blocks[b], b * J, right.of_panels, left.of_blocks[b], weights, K)
+        fill(right.panels, left.blocks[b], b * J, right.of_panels, left.of_blocks[b], curve, weights, K)
 
     with np.errstate(over="ignore"):
         _share_out(work, left.blocks.shape[0], K.size)

@@ -6,6 +6,11 @@ lines, everything is a function of ``h = sin(u / 2)``, whose square is ``q = (1 
     u / (2 pi) = h A(q),    (sin u - u cos u) / (2 pi) = h q B(q),    0 <= q <= 1/2,
 with polynomials A and B. Where q cancels, h comes from the rows themselves. Each entry is computed by the
 same operations wherever it stands in a tile, so its bits depend on its own two rows only.
+
+For weights f and g of the layers and a slope s the kernel is
+    (f + g) ((1 + s^2) / 2 c_+ - s c_-) + (1 - s)^2 h (g L q B(q) - f |c| A(q)),
+and since ``|c| = L (1 - 2 q)``, one polynomial P serves: ``L h P(q)`` with both layers, ``-|c| h P(q)`` with
+the first alone, whose factor |c| keeps the kernel of orthogonal rows exactly 0.
 """
 
 from __future__ import annotations
@@ -19,13 +24,18 @@ import numpy as np
 from shallow.compute.jit import compiler_is_off, intrinsic, routine
 from shallow.compute.vector_ir import TILE, multiply_tile, width_of
 
-__all__ = ["BLOCK", "FIELDS", "fill_cross", "fill_symmetric", "measure", "panel_width"]
+__all__ = ["BLOCK", "FIELDS", "fill_cross", "fill_symmetric", "measure", "panel_width", "shape"]
 
-BLOCK = TILE * max(1, 56 // TILE)  # J: a tile and its curves stay in the nearest cache
+HostArray = np.ndarray[Any, Any]
+
+BLOCK = TILE * max(1, 56 // TILE)  # J: a tile and what is computed beside it stay in the nearest cache
 FIELDS = 5  # of a row: 1 / (2 ||x||), ||x||, ||x||^2, and two powers of two whose product undoes its scaling
 _DEPTH = 128  # terms of a product in one chain, so that its error grows with the root of d / 128
 _PARALLEL = 0.03  # q below which a cosine c > 0 has lost digits that the kernels see
 _OPPOSED = 0.25  # the same for c < 0
+_MIDDLE = 0.5 * (_PARALLEL - _OPPOSED)  # c / (2 L) is outside of [_OPPOSED - 1/2, 1/2 - _PARALLEL] where
+_REACH = 0.5 - 0.5 * (_PARALLEL + _OPPOSED)  # |c / (2 L) + _MIDDLE| > _REACH
+_TERMS = 20  # of P
 
 # asin(sqrt q) / (pi sqrt q) and (sin u - u cos u) / (2 pi q sqrt q), u = 2 asin(sqrt q), interpolated at the
 # Chebyshev points of [0, 1/2] in 60 digits: relative errors 2.0e-17 and 6.9e-18. Highest power first.
@@ -60,26 +70,22 @@ def _fused_typed(context: Any, a: Any, b: Any, c: Any) -> Any:
 fused = _fused if compiler_is_off() else intrinsic(_fused_typed)
 
 
+def shape(f: float, g: float, slope: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """P, highest power first, and the weights (rise, fall, first, second) of :func:`_combine`."""
+    first, second = np.zeros(_TERMS), np.zeros(_TERMS)
+    first[1:], second[1:-1] = _A, _B
+    if g != 0.0:  # -(1 - 2 q) A
+        first[:-1] -= 2.0 * first[1:]
+    bend = (1.0 - slope) ** 2
+    curve = bend * (g * second - f * first)
+    factors = (1.0, 0.0) if g == 0.0 else (0.0, 1.0)
+    return tuple(curve.tolist()), ((f + g) * (1.0 + slope * slope) / 2.0, (f + g) * slope, *factors)
+
+
 @routine
 def panel_width() -> Any:
     """R, the rows in a panel."""
     return width_of(1.0)
-
-
-@routine
-def _value_of_A(q: Any) -> Any:
-    total = _A[0]
-    for k in range(1, 19):
-        total = fused(total, q, _A[k])
-    return total
-
-
-@routine
-def _value_of_B(q: Any) -> Any:
-    total = _B[0]
-    for k in range(1, 18):
-        total = fused(total, q, _B[k])
-    return total
 
 
 @routine
@@ -135,23 +141,21 @@ def _products(panel: Any, block: Any, C: Any, ones: Any) -> None:
 
 
 @routine
-def _half_chords(C: Any, x: Any, z: Any, Q: Any, H: Any) -> Any:
-    """Q and H from the cosines; how many of them want to be refined."""
+def _half_chords(C: Any, x: Any, z: Any, Q: Any) -> Any:
+    """Q from the cosines; how many of them want to be refined."""
     count = 0
     for j in range(C.shape[0]):
         inverse = 2.0 * x[0, j]
         for i in range(C.shape[1]):
-            c = C[j, i]
-            q = max(fused(-(abs(c) * z[0, i]), inverse, 0.5), 0.0)
-            Q[j, i] = q
-            H[j, i] = math.sqrt(q)
-            count += int(((c > 0.0) & (q < _PARALLEL)) | ((c < 0.0) & (q < _OPPOSED)))
+            part = C[j, i] * z[0, i]
+            Q[j, i] = max(fused(-abs(part), inverse, 0.5), 0.0)
+            count += int(abs(fused(part, inverse, _MIDDLE)) > _REACH)
     return count
 
 
 @routine
-def _refine(panel: Any, block: Any, x: Any, z: Any, first: Any, C: Any, Q: Any, H: Any, E: Any) -> None:
-    """Replace C, Q and H where q has lost digits; ``first`` columns of row 0 count, one more in each next."""
+def _refine(panel: Any, block: Any, x: Any, z: Any, first: Any, C: Any, Q: Any, E: Any) -> None:
+    """Replace C and Q where q has lost digits; ``first`` columns of row 0 count, one more in each next."""
     R = C.shape[1]
     S, top = np.empty(R), np.empty(R)
     for j in range(C.shape[0]):
@@ -164,7 +168,6 @@ def _refine(panel: Any, block: Any, x: Any, z: Any, first: Any, C: Any, Q: Any, 
             for i in range(R):
                 if C[j, i] > 0.0 and Q[j, i] < _PARALLEL:
                     Q[j, i] = S[i]
-                    H[j, i] = math.sqrt(S[i])
                     C[j, i] = math.sqrt(x[2, j] * z[2, i]) * (1.0 - 2.0 * S[i])
         if opposed > 0:
             _sines(panel, block, x, z, j, S, top, E)
@@ -172,9 +175,9 @@ def _refine(panel: Any, block: Any, x: Any, z: Any, first: Any, C: Any, Q: Any, 
                 if C[j, i] < 0.0 and Q[j, i] < _OPPOSED:
                     sine = min(S[i], 1.0)
                     cosine = math.sqrt((1.0 - sine) * (1.0 + sine))
-                    H[j, i] = sine / math.sqrt(2.0 + 2.0 * cosine)
-                    Q[j, i] = H[j, i] * H[j, i]
-                    C[j, i] = -math.sqrt(x[2, j] * z[2, i]) * (1.0 - 2.0 * Q[j, i])
+                    h = sine / math.sqrt(2.0 + 2.0 * cosine)
+                    Q[j, i] = h * h if h > 2.0**-500 else -h
+                    C[j, i] = -math.sqrt(x[2, j] * z[2, i]) * (1.0 - 2.0 * h * h)
 
 
 @routine
@@ -232,66 +235,97 @@ def _sines(panel: Any, block: Any, x: Any, z: Any, j: Any, S: Any, top: Any, E: 
 
 
 @routine
-def _curves(Q: Any, H: Any, angles: Any, bends: Any) -> None:
-    """``u / (2 pi)`` and ``(sin u - u cos u) / (2 pi)``; flat arrays."""
-    for k in range(Q.size):
-        q, h = Q[k], H[k]
-        angles[k] = h * _value_of_A(q)
-        bends[k] = (h * q) * _value_of_B(q)
+def _two(total: Any, q: Any, a: Any, b: Any) -> Any:
+    return fused(fused(total, q, a), q, b)
 
 
 @routine
-def _combine(C: Any, angles: Any, bends: Any, x: Any, z: Any, weights: Any) -> None:
-    """C becomes the kernel: ``rise c_+ - fall c_- + second L bends - first |c| angles``, scaled back."""
+def _four(total: Any, q: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    return _two(_two(total, q, a, b), q, c, d)
+
+
+@routine
+def _combine(C: Any, Q: Any, x: Any, z: Any, curve: Any, weights: Any) -> None:
+    """C becomes the kernel: ``rise c_+ - fall c_- + h P(q) (first |c| + second L)``, scaled back."""
     rise, fall, first, second = weights
     for j in range(C.shape[0]):
         norm, low, high = x[1, j], x[3, j], x[4, j]
         for i in range(C.shape[1]):
+            q = max(Q[j, i], 0.0)
+            h = math.sqrt(q)
+            h = -Q[j, i] if Q[j, i] < 0.0 else h  # where its square is no number
+            total = fused(curve[0], q, curve[1])
+            total = _two(_four(total, q, curve[2], curve[3], curve[4], curve[5]), q, curve[6], curve[7])
+            total = _four(total, q, curve[8], curve[9], curve[10], curve[11])
+            total = _four(total, q, curve[12], curve[13], curve[14], curve[15])
+            total = _four(total, q, curve[16], curve[17], curve[18], curve[19])
             c = C[j, i]
             straight = rise * max(c, 0.0) - fall * max(-c, 0.0)
-            bent = fused(second * (norm * z[1, i]), bends[j, i], -(first * abs(c) * angles[j, i]))
+            size = fused(second, norm * z[1, i], first * abs(c))
             # Each factor is the square root of the whole scale, up to 2: nothing overflows before the last.
-            C[j, i] = (straight + bent) * (low * z[4, i]) * (high * z[3, i])
+            C[j, i] = fused(h * total, size, straight) * (low * z[4, i]) * (high * z[3, i])
 
 
 @routine
-def _tile(panel: Any, block: Any, x: Any, z: Any, first: Any, weights: Any, room: Any, E: Any) -> None:
-    """The kernel of a block (d, J) and a panel (d, R) in ``room[0]``, (5, J, R)."""
-    C, Q, H, angles, bends = room[0], room[1], room[2], room[3], room[4]
+def _tile(
+    panel: Any, block: Any, x: Any, z: Any, first: Any, curve: Any, weights: Any, C: Any, Q: Any, E: Any
+) -> None:
+    """The kernel of a block (d, J) and a panel (d, R) in C, (J, R)."""
     _products(panel, block, C, E[0])
-    if _half_chords(C, x, z, Q, H) > 0:
-        _refine(panel, block, x, z, first, C, Q, H, E[1:])
-    _curves(Q.reshape(-1), H.reshape(-1), angles.reshape(-1), bends.reshape(-1))
-    _combine(C, angles, bends, x, z, weights)
+    if _half_chords(C, x, z, Q) > 0:
+        _refine(panel, block, x, z, first, C, Q, E[1:])
+    _combine(C, Q, x, z, curve, weights)
 
 
 @routine
-def fill_symmetric(panels: Any, block: Any, start: Any, z: Any, x: Any, weights: Any, K: Any) -> None:
+def _write(C: Any, rows: Any, columns: Any) -> None:
+    """A tile into its place ``rows`` (j, i), and transposed into its mirror image ``columns`` (i, j)."""
+    for j in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[j, i] = C[j, i]
+    for i in range(columns.shape[0]):
+        for j in range(columns.shape[1]):
+            columns[i, j] = C[j, i]
+
+
+@routine
+def _write_diagonal(C: Any, start: Any, left: Any, K: Any) -> None:
+    """The entries of a tile at (start, left) that lie below the diagonal, and their mirror image."""
+    stop = min(K.shape[0], start + C.shape[0])
+    for j in range(start, stop):
+        for i in range(left, min(left + C.shape[1], j)):
+            K[j, i] = C[j - start, i - left]
+    for i in range(left, min(left + C.shape[1], stop)):
+        for j in range(max(start, i + 1), stop):
+            K[i, j] = C[j - start, i - left]
+
+
+@routine
+def fill_symmetric(
+    panels: Any, block: Any, start: Any, z: Any, x: Any, curve: Any, weights: Any, K: Any
+) -> None:
     """Rows ``start`` to ``start + J`` of K left of the diagonal, and their mirror image.
 
-    panels (P, d, R), block (d, J), z (P, FIELDS, R), x (FIELDS, J). The diagonal is left alone.
+    panels (P, d, R), block (d, J), z (P, FIELDS, R), x (FIELDS, J), curve and weights from :func:`shape`.
+    The diagonal is left alone.
     """
-    n, R, J = K.shape[0], panels.shape[2], block.shape[1]
-    room, E = np.empty((5, J, R)), np.ones((block.shape[0] + 1, R))
-    stop = min(n, start + J)
-    for left in range(0, stop, R):
-        _tile(panels[left // R], block, x, z[left // R], start - left, weights, room, E)
-        C = room[0]
-        for j in range(start, stop):
-            for i in range(left, min(left + R, j)):
-                K[j, i] = C[j - start, i - left]
-        for i in range(left, min(left + R, n)):
-            for j in range(max(start, i + 1), stop):
-                K[i, j] = C[j - start, i - left]
+    R, J = panels.shape[2], block.shape[1]
+    C, Q, E = np.empty((J, R)), np.empty((J, R)), np.ones((block.shape[0] + 1, R))
+    stop = min(K.shape[0], start + J)
+    for p in range((stop + R - 1) // R):
+        left = p * R
+        _tile(panels[p], block, x, z[p], start - left, curve, weights, C, Q, E)
+        if left + R <= start:
+            _write(C, K[start:stop, left : left + R], K[left : left + R, start:stop])
+        else:
+            _write_diagonal(C, start, left, K)
 
 
 @routine
-def fill_cross(panels: Any, block: Any, start: Any, z: Any, x: Any, weights: Any, K: Any) -> None:
+def fill_cross(panels: Any, block: Any, start: Any, z: Any, x: Any, curve: Any, weights: Any, K: Any) -> None:
     """Rows ``start`` to ``start + J`` of K, all of their columns; see :func:`fill_symmetric`."""
     R, J = panels.shape[2], block.shape[1]
-    room, E = np.empty((5, J, R)), np.ones((block.shape[0] + 1, R))
-    for left in range(0, K.shape[1], R):
-        _tile(panels[left // R], block, x, z[left // R], R, weights, room, E)
-        for j in range(start, min(K.shape[0], start + J)):
-            for i in range(left, min(left + R, K.shape[1])):
-                K[j, i] = room[0, j - start, i - left]
+    C, Q, E = np.empty((J, R)), np.empty((J, R)), np.ones((block.shape[0] + 1, R))
+    for p in range(panels.shape[0]):
+        _tile(panels[p], block, x, z[p], R, curve, weights, C, Q, E)
+        _write(C, K[start : start + J, p * R : (p + 1) * R], C[:0])
