@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shallow.compute import limit_kernel
 from shallow.compute.limit_kernel import method_of, ntk_gram
+from shallow.compute.methods import arc_cosine_routines as routines
 from shallow.exact import ntk as exact
 
 EPS = float(np.finfo(np.float64).eps)
@@ -72,6 +74,51 @@ def bits(K):
     return np.ascontiguousarray(K).tobytes()
 
 
+def test_the_polynomials_are_the_curves_they_stand_for():
+    fine = np.concatenate([[0.0], np.logspace(-12, math.log10(0.5), 60)])
+    errors = []
+    for q in fine:
+        with mpmath.workdps(40):
+            h = mpmath.sqrt(mpmath.mpf(float(q)))
+            u = 2 * mpmath.asin(h)
+            angle = u / h if q else mpmath.mpf(2)
+            bend = (mpmath.sin(u) - u * mpmath.cos(u)) / h if q else mpmath.mpf(0)
+            wanted = {(1.0, 0.0): -angle, (0.0, 1.0): bend, (1.0, 1.0): bend - (1 - 2 * h * h) * angle}
+            for layers, value in wanted.items():
+                curve, (*_, a, b, beta) = routines.shape(*layers, 0.0)
+                got = beta + (a + b * mpmath.mpf(float(q))) * mpmath.polyval(
+                    [mpmath.mpf(c) for c in curve], mpmath.mpf(float(q))
+                )
+                size = abs(bend) + abs(angle) * (layers[0] != 0.0)
+                errors.append(float(abs(got - value / (2 * mpmath.pi)) / size) if size else float(abs(got)))
+    assert len(errors) == 3 * len(fine)
+    assert max(errors) <= EPS / 2  # of a size of at least 1 / (2 pi) of itself, before any rounding
+
+
+def test_the_fused_product_is_rounded_once():
+    rng = np.random.default_rng(21)
+    for a, b in rng.normal(size=(50, 2)):
+        lost = routines._fused(a, b, -(a * b))
+        with mpmath.workdps(60):
+            assert float(mpmath.mpf(a) * mpmath.mpf(b) - mpmath.mpf(a * b)) == lost
+
+
+@settings(max_examples=30)
+@given(
+    d=st.integers(1, 6),
+    seed=st.integers(0, 10**6),
+    slope=st.sampled_from([0.0, 0.01, 0.5, 1.0]),
+    layer=st.sampled_from(LAYERS),
+)
+def test_every_angle_is_exact_up_to_the_rounding_of_the_product(d, seed, slope, layer):
+    X = np.random.default_rng(seed).normal(size=(3, d))
+    K, size = ntk_gram(X, layer=layer, slope=slope), bound(X, X, 8)
+    for i in range(3):
+        for j in range(3):
+            plus, minus = exact_terms(X[i], X[j], slope, layer)
+            assert abs(K[i, j] - float(plus - minus)) <= size[i, j] * (1 + (layer == "both"))
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("sign", [1.0, -1.0], ids=["parallel", "antipodal"])
 @pytest.mark.parametrize(
@@ -96,6 +143,17 @@ def test_an_angle_of_1e_300_to_the_antipode_is_seen():
     first = ntk_gram(X, layer="first")[0, 1]
     assert first == pytest.approx(-1e-300 / (2 * math.pi), rel=8 * EPS)
     assert ntk_gram(X, layer="second")[0, 1] == 0.0  # J(u) ~ u^3/3 is below the smallest float
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_routines_agree_with_the_oracle_whether_compiled_or_not(layer):
+    X = np.random.default_rng(22).normal(size=(6, 3))
+    X[3], X[4], X[5] = X[1], 0.0, -X[2] + 1e-8 * X[0]
+    checked = exact.read_gram(X, None, layer, 0.2, 0.0)
+    crossed = exact.read_gram(X, X[:4], layer, 0.2, 0.0)
+    reference = exact.ntk_gram(X, layer=layer, slope=0.2)
+    assert (np.abs(limit_kernel._kernel(*checked) - reference) <= 2 * bound(X, X)).all()
+    assert (np.abs(limit_kernel._kernel(*crossed) - reference[:, :4]) <= 2 * bound(X, X)[:, :4]).all()
 
 
 @settings(max_examples=60)
@@ -138,6 +196,7 @@ def test_symmetric_to_the_bit_with_the_exact_diagonal_and_positive_semidefinite(
         assert np.linalg.eigvalsh(K)[0] >= -(n + d + 8) * EPS * trace
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.compiler
 def test_equal_rows_have_the_diagonals_entry_between_them(layer):
@@ -204,6 +263,7 @@ def test_a_kernel_past_the_largest_float_is_refused():
     assert np.isfinite(ntk_gram(np.array([[1.3e154, 0.0], [0.0, 1e154]]), layer="first")).all()
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("layer", LAYERS)
 def test_tiles_do_not_show(layer):
     rng = np.random.default_rng(12)
@@ -278,6 +338,7 @@ def test_the_memory_is_one_result():
     assert peak <= K.nbytes + 8 * X.nbytes + (1 << 20)  # copies of the rows, and small change
 
 
+@pytest.mark.compiler
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.compiler
 def test_other_namespaces_are_served_by_the_oracle(xp_case, dtype):

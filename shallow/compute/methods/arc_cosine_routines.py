@@ -9,8 +9,9 @@ same operations wherever it stands in a tile, so its bits depend on its own two 
 
 For weights f and g of the layers and a slope s the kernel is
     (f + g) ((1 + s^2) / 2 c_+ - s c_-) + (1 - s)^2 h (g L q B(q) - f |c| A(q)),
-and since ``|c| = L (1 - 2 q)``, one polynomial P serves: ``L h P(q)`` with both layers, ``-|c| h P(q)`` with
-the first alone, whose factor |c| keeps the kernel of orthogonal rows exactly 0.
+and one polynomial F serves. With the first layer alone the last term is ``|c| h F(q)``, whose factor |c|
+keeps the kernel of orthogonal rows exactly 0; with the second ``L h q F(q)``; with both ``|c| = L (1 - 2 q)``
+makes it ``L h (beta + (1 - 2 q) F(q))``, where beta = B(1/2) / 2 leaves little to F at orthogonal rows.
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ _PARALLEL = 0.03  # q below which a cosine c > 0 has lost digits that the kernel
 _OPPOSED = 0.25  # the same for c < 0
 _MIDDLE = 0.5 * (_PARALLEL - _OPPOSED)  # c / (2 L) is outside of [_OPPOSED - 1/2, 1/2 - _PARALLEL] where
 _REACH = 0.5 - 0.5 * (_PARALLEL + _OPPOSED)  # |c / (2 L) + _MIDDLE| > _REACH
-_TERMS = 20  # of P
 
 # asin(sqrt q) / (pi sqrt q) and (sin u - u cos u) / (2 pi q sqrt q), u = 2 asin(sqrt q), interpolated at the
-# Chebyshev points of [0, 1/2] in 60 digits: relative errors 2.0e-17 and 6.9e-18. Highest power first.
+# Chebyshev points of [0, 1/2] in 60 digits; relative errors 7e-17 and 8e-17. Highest power first.
 _A = np.array([
     0.2830699377106406, -1.0437168399261072, 1.8328094906687828, -1.9828477343426343,
     1.477616426395862, -0.7928719879632915, 0.32092055725346197, -0.09449682877560792,
@@ -53,6 +53,7 @@ _B = np.array([
     0.002191214329823703, 0.0035166792891146046, 0.0063156723876073755, 0.013641852264516096,
     0.0424413181578411, 0.42441318157838753,
 ])  # fmt: skip
+_BETA = math.sqrt(2.0) / (2.0 * math.pi)
 
 
 def _fused(a: Any, b: Any, c: Any) -> Any:
@@ -71,14 +72,20 @@ fused = _fused if compiler_is_off() else intrinsic(_fused_typed)
 
 
 def shape(f: float, g: float, slope: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """P, highest power first, and the weights (rise, fall, first, second) of :func:`_combine`."""
-    first, second = np.zeros(_TERMS), np.zeros(_TERMS)
-    first[1:], second[1:-1] = _A, _B
-    if g != 0.0:  # -(1 - 2 q) A
-        first[:-1] -= 2.0 * first[1:]
+    """F, highest power first, and the weights (rise, fall, first, second, a, b, beta) of :func:`_combine`."""
+    first, second = np.array(_A), np.zeros_like(_A)
+    second[1:] = _B
     bend = (1.0 - slope) ** 2
-    curve = bend * (g * second - f * first)
-    factors = (1.0, 0.0) if g == 0.0 else (0.0, 1.0)
+    if f == 0.0:
+        curve, factors = bend * g * second, (0.0, 1.0, 0.0, 1.0, 0.0)
+    elif g == 0.0:
+        curve, factors = -bend * f * first, (1.0, 0.0, 1.0, 0.0, 0.0)
+    else:
+        # G with q B = beta + (1 - 2 q) G, by division from the highest power, which is stable.
+        G = np.zeros_like(_A)
+        for k in range(1, len(G)):
+            G[k] = (G[k - 1] - second[k]) / 2.0
+        curve, factors = bend * (g * G - f * first), (0.0, 1.0, 1.0, -2.0, bend * g * _BETA)
     return tuple(curve.tolist()), ((f + g) * (1.0 + slope * slope) / 2.0, (f + g) * slope, *factors)
 
 
@@ -173,11 +180,10 @@ def _refine(panel: Any, block: Any, x: Any, z: Any, first: Any, C: Any, Q: Any, 
             _sines(panel, block, x, z, j, S, top, E)
             for i in range(R):
                 if C[j, i] < 0.0 and Q[j, i] < _OPPOSED:
-                    sine = min(S[i], 1.0)
-                    cosine = math.sqrt((1.0 - sine) * (1.0 + sine))
-                    h = sine / math.sqrt(2.0 + 2.0 * cosine)
-                    Q[j, i] = h * h if h > 2.0**-500 else -h
-                    C[j, i] = -math.sqrt(x[2, j] * z[2, i]) * (1.0 - 2.0 * h * h)
+                    square = min(S[i], 1.0)
+                    q = square / (2.0 + 2.0 * math.sqrt(1.0 - square)) if top[i] == 1.0 else 0.0
+                    C[j, i] = -math.sqrt(x[2, j] * z[2, i]) * (1.0 - 2.0 * q)
+                    Q[j, i] = q if top[i] == 1.0 else -0.5 * math.sqrt(S[i]) / top[i]
 
 
 @routine
@@ -196,7 +202,7 @@ def _chords(panel: Any, block: Any, x: Any, z: Any, j: Any, S: Any) -> None:
 
 @routine
 def _sines(panel: Any, block: Any, x: Any, z: Any, j: Any, S: Any, top: Any, E: Any) -> None:
-    """``S[i] = sin u`` for the acute angle u between the lines of x and z_i, to relative accuracy.
+    """``S[i] = (top[i] sin u)^2`` for the acute angle u between the lines of x and z_i, to relative accuracy.
 
     With p the largest entry of x, ``e = x_p z - z_p x`` lies in their plane and its part across x has length
     ``|x_p| ||z|| sin u``. Each entry of e is a 2 x 2 determinant, right to two units in the last place
@@ -231,7 +237,7 @@ def _sines(panel: Any, block: Any, x: Any, z: Any, j: Any, S: Any, top: Any, E: 
             across = fused(-share[i], mine, E[k, i])
             S[i] = fused(across, across, S[i])
     for i in range(R):
-        S[i] = math.sqrt(S[i]) / (abs(largest) * z[1, i]) / top[i] if z[1, i] > 0.0 else 0.0
+        S[i] = S[i] / (largest * largest * z[2, i]) if z[2, i] > 0.0 else 0.0
 
 
 @routine
@@ -246,19 +252,20 @@ def _four(total: Any, q: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 
 @routine
 def _combine(C: Any, Q: Any, x: Any, z: Any, curve: Any, weights: Any) -> None:
-    """C becomes the kernel: ``rise c_+ - fall c_- + h P(q) (first |c| + second L)``, scaled back."""
-    rise, fall, first, second = weights
+    """C becomes the kernel: ``rise c_+ - fall c_- + h (beta + (a + b q) F(q)) (first |c| + second L)``."""
+    rise, fall, first, second, a, b, beta = weights
     for j in range(C.shape[0]):
         norm, low, high = x[1, j], x[3, j], x[4, j]
         for i in range(C.shape[1]):
             q = max(Q[j, i], 0.0)
             h = math.sqrt(q)
             h = -Q[j, i] if Q[j, i] < 0.0 else h  # where its square is no number
-            total = fused(curve[0], q, curve[1])
-            total = _two(_four(total, q, curve[2], curve[3], curve[4], curve[5]), q, curve[6], curve[7])
-            total = _four(total, q, curve[8], curve[9], curve[10], curve[11])
-            total = _four(total, q, curve[12], curve[13], curve[14], curve[15])
-            total = _four(total, q, curve[16], curve[17], curve[18], curve[19])
+            total = _two(curve[0], q, curve[1], curve[2])
+            total = _four(total, q, curve[3], curve[4], curve[5], curve[6])
+            total = _four(total, q, curve[7], curve[8], curve[9], curve[10])
+            total = _four(total, q, curve[11], curve[12], curve[13], curve[14])
+            total = _four(total, q, curve[15], curve[16], curve[17], curve[18])
+            total = fused(fused(b, q, a), total, beta)
             c = C[j, i]
             straight = rise * max(c, 0.0) - fall * max(-c, 0.0)
             size = fused(second, norm * z[1, i], first * abs(c))
