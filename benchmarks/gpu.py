@@ -79,7 +79,7 @@ def _descent_row(n: int, d: int, m: int, dtype: str, batch: int = 1) -> Row:
         f"gpu-gd-{dtype}{members}-{n}x{d}x{m}",
         dtype,
         operations=4.0 * batch * n * d * m,
-        bytes=batch * size * (4.0 * n * m + 5.0 * m * d),
+        bytes=batch * size * 5.0 * m * (n + d),
         build=build,
     )
 

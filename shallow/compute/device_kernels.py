@@ -13,7 +13,7 @@ import numpy as np
 from shallow.compute.methods.cuda_launch import Library, cupy_for, launcher
 from shallow.compute.methods.cuda_sources import NTK
 from shallow.exact.activation import activation
-from shallow.setting.arrays import Array, host
+from shallow.setting.arrays import Array, host, library_of
 from shallow.setting.network import Network
 
 __all__ = ["arc_cosine_on_device", "pattern_kernel_on_device", "patterns_serve"]
@@ -22,9 +22,17 @@ _THREADS = 128
 _TILE = 64
 
 
-def patterns_serve(net: Network) -> bool:
-    """Whether counting bits is exact for this network: one output, no smoothing, all |a_k| equal."""
-    if net.a.ndim != 1 or net.smoothing != 0.0:
+def patterns_serve(net: Network, X: Array, rate_W: float = 1.0, rate_a: float = 1.0) -> bool:
+    """Whether counting bits serves: one output, no smoothing, all |a_k| equal, and sound arguments.
+
+    What the literal formula refuses is left to it.
+    """
+    if net.a.ndim != 1 or net.smoothing != 0.0 or library_of(net.W) != library_of(X):
+        return False
+    if X.ndim != 2 or X.shape[1] != net.d or X.dtype != net.W.dtype:
+        return False
+    rates = (float(rate_W), float(rate_a))
+    if not (all(0.0 <= rate < np.inf for rate in rates) and any(rates)):
         return False
     sizes = abs(net.a)
     return bool((sizes == sizes[0]).all())

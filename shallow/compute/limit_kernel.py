@@ -14,7 +14,7 @@ import numpy as np
 from shallow.compute.jit import threads
 from shallow.exact.ntk import Layer, read_gram
 from shallow.exact.ntk import ntk_gram as exact_ntk_gram
-from shallow.setting.arrays import Array
+from shallow.setting.arrays import Array, library_of
 
 __all__ = ["method_of", "ntk_gram"]
 
@@ -80,16 +80,25 @@ def ntk_gram(
     of opposite sign meet (``x.z`` near 0, both layers at an obtuse angle, a leak) the error is relative to
     the terms.
     Cost: n n' d operations for the product (half of them without Z) and some 40 for the angles of a pair;
-    memory: the result and four copies of the inputs. Arrays that are not NumPy's, and machines for which
+    memory: the result and four copies of the inputs. CuPy's arrays become the kernel on their device, in
+    place over X X^T (without Z); other arrays that are not NumPy's, and machines for which
     nothing is compiled, are served by :mod:`shallow.exact.ntk`.
     """
-    if method_of(X, Z) == "exact":
+    served = method_of(X, Z)
+    if served == "device":
+        from shallow.compute.device_kernels import arc_cosine_on_device
+
+        rows, _, first, second, leak = read_gram(X, None, layer, slope, bias)
+        return arc_cosine_on_device(rows, first, second, leak)
+    if served == "exact":
         return exact_ntk_gram(X, Z, layer=layer, slope=slope, bias=bias)
     return _kernel(*read_gram(X, Z, layer, slope, bias))
 
 
 def method_of(*inputs: Array | None) -> str:
-    """``"compiled"`` or ``"exact"``: which code serves these inputs on this machine."""
+    """``"compiled"``, ``"device"`` or ``"exact"``: which code serves these inputs on this machine."""
+    if library_of(inputs[0]) == "cupy" and all(array is None for array in inputs[1:]):
+        return "device"
     foreign = any(
         array_api_compat.is_array_api_obj(array) and not isinstance(array, np.ndarray) for array in inputs
     )

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from shallow.compute.device_kernels import pattern_kernel_on_device, patterns_serve
 from shallow.compute.tangent_products import (
     LargestEigenvalue,
     largest_tangent_eigenvalue,
     tangent_product,
 )
 from shallow.exact import ntk
-from shallow.setting.arrays import Array, read_array
+from shallow.setting.arrays import Array, library_of, read_array
 from shallow.setting.network import Network
 
 __all__ = ["LargestEigenvalue", "empirical_ntk", "largest_tangent_eigenvalue", "tangent_product"]
@@ -62,6 +63,8 @@ def empirical_ntk(
     operations for the second layer. Memory: the kernel, a copy of X, and blocks of at most about 32 MiB
     (or 64 n numbers a thread and more, where n is over ten thousand).
     """
+    if Z is None and library_of(X) == "cupy" and patterns_serve(net, X, rate_W, rate_a):
+        return pattern_kernel_on_device(net, read_array(X, "X", (2,)), float(rate_W), float(rate_a))
     if not _takes(net, X, rate_W, rate_a, Z):
         return ntk.empirical_ntk(net, X, rate_W, rate_a, Z=Z)
     from shallow.compute.methods.pattern_kernel import pattern_kernel

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import shallow
+from shallow.compute import device_kernels, limit_kernel, tangent_kernel
 from shallow.compute.device_kernels import arc_cosine_on_device, pattern_kernel_on_device, patterns_serve
 from shallow.compute.methods.cuda_launch import launcher
 from shallow.compute.methods.cuda_sources import NTK
@@ -67,11 +68,27 @@ def test_bits_are_packed_in_order_and_counted(host_cupy: Any, dtype: str, m: int
 
 
 def test_only_equal_outer_weights_are_counted() -> None:
-    net, _ = drawn(3, 4, 5)
-    assert patterns_serve(net)
-    assert not patterns_serve(net.replace(a=np.arange(1.0, 6.0)))
-    assert not patterns_serve(net.replace(smoothing=0.1))
-    assert not patterns_serve(net.replace(a=np.ones((5, 2))))
+    net, X = drawn(3, 4, 5)
+    assert patterns_serve(net, X)
+    assert not patterns_serve(net.replace(a=np.arange(1.0, 6.0)), X)
+    assert not patterns_serve(net.replace(smoothing=0.1), X)
+    assert not patterns_serve(net.replace(a=np.ones((5, 2))), X)
+    assert not patterns_serve(net, X[:, :3])
+    assert not patterns_serve(net, X.astype("float32"))
+    assert not patterns_serve(net, X, -1.0, 0.0)
+    assert not patterns_serve(net, X, 0.0, 0.0)
+
+
+def test_the_fast_kernels_of_a_devices_arrays_are_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, X = drawn(6, 4, 5)
+    for module in (limit_kernel, tangent_kernel):
+        monkeypatch.setattr(module, "library_of", lambda array: "cupy")
+    monkeypatch.setattr(device_kernels, "arc_cosine_on_device", lambda *given: ("arcs", *given[1:]))
+    monkeypatch.setattr(tangent_kernel, "pattern_kernel_on_device", lambda *given: ("bits", *given[2:]))
+    assert limit_kernel.ntk_gram(X, layer="second", slope=0.2) == ("arcs", 0.0, 1.0, 0.2)
+    assert tangent_kernel.empirical_ntk(net, X, 0.5, 2) == ("bits", 0.5, 2.0)
+    unequal = net.replace(a=np.arange(1.0, 6.0))
+    assert np.array_equal(tangent_kernel.empirical_ntk(unequal, X), shallow.empirical_ntk(unequal, X))
 
 
 def hostile_rows() -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,27 +37,36 @@ def cupy_for(dtype: np.dtype[Any]) -> Any:
 class Launcher:
     """The functions of one source for one floating type."""
 
-    module: Any
+    functions: Mapping[str, Any]
     real: type
 
+    def bind(self, name: str, grid: Grid, block: Grid, *arguments: Any) -> Callable[[], object]:
+        """A launch of ``name`` that can be repeated.
+
+        Integers become C ints, floats C doubles, None a null pointer; other scalars and arrays stay.
+        """
+        given = tuple(_argument(value) for value in arguments)
+        return functools.partial(self.functions[name], grid, block, given)
+
     def __call__(self, name: str, grid: Grid, block: Grid, *arguments: Any) -> None:
-        """Launch ``name``; integers become C ints, floats C doubles, other scalars and arrays stay."""
-        self.module.get_function(name)(grid, block, tuple(_argument(value) for value in arguments))
+        """Launch ``name`` once."""
+        self.bind(name, grid, block, *arguments)()
 
 
 def _argument(value: Any) -> Any:
     if isinstance(value, bool | int):
         return np.int32(value)
     if value is None:
-        return np.uint64(0)  # a null pointer
+        return np.uint64(0)
     return np.float64(value) if type(value) is float else value
 
 
 @functools.lru_cache(maxsize=16)
 def launcher(library: Any, source: CudaSource, dtype: str, device: int) -> Launcher:
     """The launcher of ``source`` on this library's device number ``device``."""
-    code = library.RawModule(code=source.code, options=compile_options(dtype))
-    return Launcher(code, np.dtype(dtype).type)
+    module = library.RawModule(code=source.code, options=compile_options(dtype))
+    functions = {name: module.get_function(name) for name in source.functions}
+    return Launcher(functions, np.dtype(dtype).type)
 
 
 def power_of_two(number: int, least: int = 32, most: int = 256) -> int:

@@ -1,12 +1,15 @@
 """Gradient descent on a CUDA device: products by cuBLAS into kept buffers, everything between them fused.
 
-A step reads Z twice and writes it twice, whatever the loss and the activation; nothing is allocated and
-nothing waits for the host. Members that diverge are skipped by every launch from then on: weights and
-outputs alternate between two buffers, and ``home`` says in which one a member's last finite ones lie.
+A step moves Z five times between memory and chip, two of them in the products, whatever the loss and the
+activation. Nothing is allocated, nothing waits for the host, and the launches of a step are put together
+once. A member that diverges is skipped by every launch from then on: weights and outputs alternate between
+two buffers, and ``home`` says in which one its last finite ones lie.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +22,8 @@ from shallow.compute.methods.cuda_sources import LOSS_CODES, STEPS
 from shallow.setting.arrays import Array, host
 
 __all__ = ["METHOD", "CupySteps"]
+
+Work = Callable[[], object]
 
 _COLUMNS = 128  # threads of a block that go along the samples
 _MOST_MEMBERS = 65535  # the grid's third side
@@ -53,6 +58,7 @@ class _State:
     alive: Array
     sound: Array
     now: int = 0
+    steps: tuple[tuple[Work, ...], ...] = ()  # what a step does, from either buffer
 
 
 class CupySteps:
@@ -62,7 +68,7 @@ class CupySteps:
     run repeats its bits for the same batch on the same device with the same CuPy and CUDA versions, and for
     no other batch. No launch of our own uses an atomic operation.
 
-    Cost of a step: two products of 2 n m d operations and 4 n m + 5 m d numbers moved, a member.
+    Cost of a step: two products of 2 n m d operations and 5 n m + 5 m d numbers moved, a member.
     """
 
     name = "cupy"
@@ -84,17 +90,20 @@ class CupySteps:
     def start(self, case: Case) -> _State:
         """A state at the case's own step. Waits for the device once."""
         state = _allocate(case, self._library(case.dtype))
-        _product(state, state.W[0])
-        _forward(state, 0)
+        for work in (_product(state, 0), *_forward(state, 0)):
+            work()
         sound = host(state.sound).astype(bool)
         state.alive[...] = state.sound
         state.diverged[...] = state.cupy.asarray(np.where(sound, -1, case.step))
+        state.steps = _step_from(state, 0), _step_from(state, 1)
         return state
 
     def advance(self, state: _State, steps: int) -> _State:
         """The state ``steps`` steps later; the old one is recycled. Returns before the device is done."""
         for _ in range(steps):
-            _step(state)
+            for work in state.steps[state.now]:
+                work()
+            state.now = 1 - state.now
         return state
 
     def snapshot(self, state: _State) -> Frame:
@@ -161,75 +170,75 @@ def _allocate(case: Case, cupy: Any) -> _State:
     )
 
 
-def _step(state: _State) -> None:
-    case, launch = state.case, state.launch
-    here, there = state.now, 1 - state.now
+def _step_from(state: _State, here: int) -> tuple[Work, ...]:
+    """The work of one step that leaves the buffers ``here`` for the others, in order."""
+    case, launch, there = state.case, state.launch, 1 - here
     rows, moves_W = case.batch * case.m, case.rate_W > 0
-    shape = (rows,), (power_of_two(case.n),)
+    grid, block = (rows,), (power_of_two(case.n),)
     numbers = case.m, case.n, launch.real(case.slope), launch.real(case.smoothing)
     back = state.Z if moves_W else None
-    launch("pull_back", *shape, state.Z, state.coefficients, state.alive, back, state.inner, *numbers)
-    scale = launch.real(case.scale)
-    if moves_W:
-        _stacked(state, state.Z, state.rows, state.grad_W)
-        launch(
-            "update_W",
-            (rows,),
-            (power_of_two(case.d),),
-            state.W[here],
-            state.grad_W,
-            state.a[here],
-            state.factor,
-            state.alive,
-            state.W[there],
-            case.m,
-            case.d,
-            float(case.rate_W),
-            scale,
-            float(case.decay_W),
+    work = [
+        launch.bind(
+            "pull_back", grid, block, state.Z, state.coefficients, state.alive, back, state.inner, *numbers
         )
+    ]
+    if moves_W:
+        work += [
+            _stacked(state, state.Z, state.rows, state.grad_W),
+            _update_W(state, here),
+        ]
     if case.rate_a > 0:
-        launch(
-            "update_a",
-            (-(-rows // _COLUMNS),),
-            (_COLUMNS,),
-            state.a[here],
-            state.inner,
-            state.factor,
-            state.alive,
-            state.a[there],
-            np.int64(rows),
-            case.m,
-            float(case.rate_a),
-            scale,
-            float(case.decay_a),
-        )
+        work.append(_update_a(state, here))
     if moves_W:
-        _product(state, state.W[there])
-    _forward(state, there)
-    launch(
-        "move_clocks",
-        (-(-case.batch // _COLUMNS),),
-        (_COLUMNS,),
-        state.sound,
-        state.alive,
-        state.step,
-        state.time,
-        state.last_factor,
-        state.diverged,
-        state.home,
+        work.append(_product(state, there))
+    return (*work, *_forward(state, there), _move_clocks(state, there))
+
+
+def _update_W(state: _State, here: int) -> Work:
+    case, launch = state.case, state.launch
+    return launch.bind(
+        "update_W",
+        (case.batch * case.m,),
+        (power_of_two(case.d),),
+        state.W[here],
+        state.grad_W,
+        state.a[here],
         state.factor,
-        case.batch,
-        there,
+        state.alive,
+        state.W[1 - here],
+        case.m,
+        case.d,
+        float(case.rate_W),
+        launch.real(case.scale),
+        float(case.decay_W),
     )
-    state.now = there
 
 
-def _forward(state: _State, there: int) -> None:
+def _update_a(state: _State, here: int) -> Work:
+    case, launch = state.case, state.launch
+    rows = case.batch * case.m
+    return launch.bind(
+        "update_a",
+        (-(-rows // _COLUMNS),),
+        (_COLUMNS,),
+        state.a[here],
+        state.inner,
+        state.factor,
+        state.alive,
+        state.a[1 - here],
+        np.int64(rows),
+        case.m,
+        float(case.rate_a),
+        launch.real(case.scale),
+        float(case.decay_a),
+    )
+
+
+def _forward(state: _State, there: int) -> tuple[Work, Work]:
     """Outputs, dL/df and soundness of the network in buffer ``there`` from its Z."""
     case, launch = state.case, state.launch
     chunks = int(state.partial.shape[1])
-    launch(
+    sums = launch.bind(
         "forward_partial",
         (-(-case.n // _COLUMNS), chunks, case.batch),
         (_COLUMNS,),
@@ -243,7 +252,7 @@ def _forward(state: _State, there: int) -> None:
         launch.real(case.slope),
         launch.real(case.smoothing),
     )
-    launch(
+    outputs = launch.bind(
         "finish_outputs",
         (case.batch,),
         (power_of_two(case.n),),
@@ -260,20 +269,38 @@ def _forward(state: _State, there: int) -> None:
         launch.real(case.scale),
         LOSS_CODES[case.loss],
     )
+    return sums, outputs
 
 
-def _product(state: _State, W: Array) -> None:
-    """Z = W X^T of every member."""
-    _stacked(state, W, state.columns, state.Z)
+def _move_clocks(state: _State, there: int) -> Work:
+    return state.launch.bind(
+        "move_clocks",
+        (-(-state.case.batch // _COLUMNS),),
+        (_COLUMNS,),
+        state.sound,
+        state.alive,
+        state.step,
+        state.time,
+        state.last_factor,
+        state.diverged,
+        state.home,
+        state.factor,
+        state.case.batch,
+        there,
+    )
 
 
-def _stacked(state: _State, left: Array, right: Array, out: Array) -> None:
+def _product(state: _State, there: int) -> Work:
+    """Z = W X^T of every member in buffer ``there``."""
+    return _stacked(state, state.W[there], state.columns, state.Z)
+
+
+def _stacked(state: _State, left: Array, right: Array, out: Array) -> Work:
     """``out = left @ right`` for each member; inputs that all share make it one product."""
     if right.shape[0] == 1:
-        flat = -1, left.shape[2]
-        state.cupy.matmul(left.reshape(flat), right[0], out=out.reshape(-1, out.shape[2]))
-    else:
-        state.cupy.matmul(left, right, out=out)
+        left, right = left.reshape(-1, left.shape[2]), right[0]
+        out = out.reshape(-1, out.shape[2])
+    return functools.partial(state.cupy.matmul, left, right, out=out)
 
 
 def _at_home(state: _State, pair: tuple[Array, Array], whole: bool) -> Array:
