@@ -138,14 +138,16 @@ def in_a_process(code: str, *arguments: str, **environment: str) -> subprocess.C
 
 @pytest.mark.slow
 @pytest.mark.compiler
-def test_compiling_is_said_once_and_a_warm_start_says_nothing(tmp_path: Path) -> None:
-    cold = in_a_process(TRAINING, NUMBA_CACHE_DIR=str(tmp_path))
+def test_compiling_is_said_once_and_a_warm_start_says_nothing_and_takes_no_3_s(tmp_path: Path) -> None:
+    code = f"{TRAINING}\nimport time; print(time.process_time())"
+    cold = in_a_process(code, NUMBA_CACHE_DIR=str(tmp_path))
     lines = cold.stderr.splitlines()
     assert len(lines) == 1, cold.stderr
     assert "compiling" in lines[0]
     assert str(tmp_path) in lines[0]
-    warm = in_a_process(TRAINING, NUMBA_CACHE_DIR=str(tmp_path))
-    assert (cold.stdout, warm.stdout, warm.stderr) == ("", "", "")
+    warm = in_a_process(code, NUMBA_CACHE_DIR=str(tmp_path), OMP_NUM_THREADS="1")
+    assert warm.stderr == ""
+    assert float(warm.stdout) < 3.0  # of the processor, so the same on a busy machine
 
 
 PATIENCE = """
