@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def best_batch(steps: int) -> int:
     spent: dict[int, float] = {}
     for _ in range(2):
         for batch in _BATCHES:
-            seconds = timed(lambda batch=batch: bare(range(256), steps, batch))[1]  # type: ignore[misc]
+            seconds = timed(partial(bare, range(256), steps, batch))[1]
             spent[batch] = min(spent.get(batch, seconds), seconds)
     for batch, seconds in spent.items():
         print(f"bare loop, batches of {batch:4} {1e3 * seconds / 256:8.3f} ms a run (processor)", flush=True)
@@ -136,9 +137,9 @@ def take_turns(
         edges = [round(runs * part / (len(engines) + 1)) for part in range(len(engines) + 2)]
         for place, name in enumerate(("", *engines)):
             if name:
-                tallies[name].add(runs, lambda name=name, runs=runs: engines[name](runs))  # type: ignore[misc]
+                tallies[name].add(runs, partial(engines[name], runs))
             seeds = range(edges[place], edges[place + 1])
-            tallies["bare loop"].add(runs, lambda seeds=seeds: bare(seeds, steps, batch))  # type: ignore[misc]
+            tallies["bare loop"].add(runs, partial(bare, seeds, steps, batch))
     return tallies
 
 

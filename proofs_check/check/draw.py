@@ -12,6 +12,7 @@ import numpy as np
 from proofs_check.check.judge import Judgement, judge
 from proofs_check.statement import Claim, Hypothesis, Statement
 from proofs_check.verdict import HypothesisStatus, Outcome
+from shallow.compute.threads import one_blas_thread
 from shallow.setting.problem import Problem
 from shallow.setting.streams import Streams
 
@@ -79,6 +80,25 @@ class Cell:
         """The trial's streams."""
         return TrialStreams(self.seed, self.independent, self.trial, self.over)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: a statement of the library goes by its key, as its functions have no names."""
+        return {**vars(self), "statement": _key_or_self(self.statement)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Fill the fields, the statement looked up by its key."""
+        from proofs_check.theorems import THEOREMS
+
+        given = state["statement"]
+        found = THEOREMS[given] if isinstance(given, str) else given
+        for name, value in {**state, "statement": found}.items():
+            object.__setattr__(self, name, value)
+
+
+def _key_or_self(statement: Statement) -> Statement | str:
+    from proofs_check.theorems import THEOREMS
+
+    return statement.key if THEOREMS.get(statement.key) is statement else statement
+
 
 @dataclass(frozen=True, eq=False)
 class Trial:
@@ -136,7 +156,15 @@ def run_trial(cell: Cell) -> Trial:
 
 
 def summarize(cell: Cell, keep_evidence: Any = None) -> Summary:
-    """Draw one instance and gather its evidence; ``keep_evidence`` says what to keep of it."""
+    """Draw one instance and gather its evidence; ``keep_evidence`` says what to keep of it.
+
+    BLAS has one thread, so that the numbers do not depend on where they are computed.
+    """
+    with one_blas_thread():
+        return _summarize(cell, keep_evidence)
+
+
+def _summarize(cell: Cell, keep_evidence: Any) -> Summary:
     statement = cell.statement
     hypotheses: tuple[Hypothesis, ...] = ()
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,6 @@ from proofs_check.check.draw import (
     Summary,
     Trial,
     barred_before,
-    run_trial,
-    summarize,
     worst_outcome,
 )
 from proofs_check.check.judge import judge
@@ -27,7 +25,7 @@ from shallow.sweep.execute import execute
 __all__ = ["BEYOND", "LOOK", "Executor", "Job", "Progress", "run_job", "sources"]
 
 Progress = Callable[[int, int], None]
-"""Called with (cells finished, cells in all); only the serial executor reports while it works."""
+"""Called with (cells finished, cells in all)."""
 
 Executor = Any
 
@@ -91,7 +89,7 @@ def _run_trials(job: Job) -> list[Trial]:
     """
     cells = [job.cell(job.parameters, t) for t in range(job.count)]
     settled = job.trials is None and len(cells) > LOOK and all(barred_before(c, job.assume) for c in cells)
-    return _execute(job, cells[: _looks(job)] if settled else cells, run_trial)
+    return _execute(job, cells[: _looks(job)] if settled else cells, "proofs_check.check.draw:run_trial")
 
 
 def _looks(job: Job) -> int:
@@ -106,7 +104,7 @@ def _run_law(job: Job) -> Trial:
     sizes = list(statement.grid(job.parameters))
     # Cells do not share their randomness: the law's interval takes them as independent.
     cells = [job.cell(size, t, (f"cell {i}",)) for i, size in enumerate(sizes) for t in range(count)]
-    found: list[Summary] = _execute(job, cells, summarize)
+    found: list[Summary] = _execute(job, cells, "proofs_check.check.draw:summarize")
     # A summary says nothing of how far its runs went: not measured, unless nothing was gathered at all.
     trained = statement.gathers_evidence
     values = [item.regime_value for item in found if item.regime_value is not None]
@@ -128,21 +126,16 @@ def _bare_trial(hypotheses: tuple[Hypothesis, ...], refusal: str = "", trained: 
     return Trial(0, hypotheses, (), (), Outcome.TRIVIAL, None, trained, refusal)
 
 
-def _execute(job: Job, cells: Sequence[Cell], function: Callable[[Cell], Any]) -> list[Any]:
-    return execute(cells, _reporting(job, function, len(cells)), job.executor)
-
-
-def _reporting(job: Job, function: Callable[[Cell], Any], total: int) -> Callable[[Cell], Any]:
+def _execute(job: Job, cells: Sequence[Cell], function: str) -> list[Any]:
+    """``function``, a name that a worker can import, of every cell; progress as results come in."""
+    where: Any = map if job.executor == "serial" else job.executor
+    if job.progress is None or not callable(where):
+        return execute(cells, function, job.executor)
     progress = job.progress
-    if progress is None or job.executor != "serial":
-        return function
-    done = 0
 
-    def counted(cell: Cell) -> Any:
-        nonlocal done
-        value = function(cell)
-        done += 1
-        progress(done, total)
-        return value
+    def watched(call: Callable[[Cell], Any], grid: Iterable[Cell]) -> Iterator[Any]:
+        for done, value in enumerate(where(call, grid), 1):
+            progress(done, len(cells))
+            yield value
 
-    return counted
+    return execute(cells, function, watched)

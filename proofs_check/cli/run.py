@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,17 +12,18 @@ from cyclopts import Parameter
 
 from proofs_check.check.data import describe_duplicates
 from proofs_check.check.mutants import check_mutants
-from proofs_check.check.parameters import parse_assignments
+from proofs_check.check.parameters import parse_assignments, suggest
 from proofs_check.check.replay import save_cases
 from proofs_check.check.result import Result
 from proofs_check.check.run import adjust, check
-from proofs_check.check.trials import BEYOND
+from proofs_check.check.trials import BEYOND, Executor
 from proofs_check.cli.options import Assignments, Rows, changes_for, read_data, statements_of
 from proofs_check.cli.output import CASES, require_free, write_aside
 from proofs_check.cli.progress import reporter
-from proofs_check.statement import Statement
+from proofs_check.statement import Hypothesis, Statement
 from shallow.cli.shell import document as as_text
 from shallow.setting.problem import Problem
+from shallow.setting.streams import Streams
 
 __all__ = ["run_command"]
 
@@ -37,6 +39,7 @@ def run_command(
     assume: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     out: Path | None = None,
     mutants: bool | None = None,
+    workers: int | None = None,
     json: bool = False,
 ) -> int:
     """Check statements; exit with 1 if one is violated (an empirical finding aside).
@@ -65,11 +68,15 @@ def run_command(
         A directory for the report: index.html, results.json and the replayable cases.
     mutants
         Check the false relatives too; by default when a report is written on the library's own settings.
+    workers
+        Worker processes that share out each statement's trials (needs the sweep extra); the results are the
+        same. Without it the trials are run in this process.
     json
         Print one JSON document on standard output.
     """
     statements = statements_of(keys)
-    _require_sane(trials, seed)
+    _require_sane(trials, seed, workers)
+    _require_known(assume, statements)
     changes = changes_for(statements, parse_assignments(set_ or []), size)
     if out is not None:
         require_free(out)
@@ -80,8 +87,9 @@ def run_command(
     with_mutants = (out is not None and problem is None) if mutants is None else mutants
     as_declared = not keys and not set_ and problem is None
     with_beyond = [item for item in statements if as_declared and BEYOND in item.presets]
-    results, beyond = _check_all(statements, changes, options, with_mutants, with_beyond)
-    _require_known(assume, results)
+    with _executor(workers) as executor:
+        options["executor"] = executor
+        results, beyond = _check_all(statements, changes, options, with_mutants, with_beyond)
     if out is not None:
         write_aside(out, lambda folder: _fill(folder, results, seed, problem, beyond))
     if json:
@@ -93,11 +101,25 @@ def run_command(
     return 1 if any(result.violates for result in results) else 0
 
 
-def _require_sane(trials: int | None, seed: int) -> None:
+def _require_sane(trials: int | None, seed: int, workers: int | None) -> None:
     if trials is not None and trials < 1:
         raise ValueError(f"--trials {trials}: at least one trial is needed")
     if seed < 0:
         raise ValueError(f"--seed {seed}: a seed is a non-negative integer")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers {workers}: at least 1 is needed")
+
+
+@contextmanager
+def _executor(workers: int | None) -> Iterator[Executor]:
+    """Where the trials run: one after the other here, or on worker processes."""
+    if workers is None:
+        yield "serial"
+        return
+    from shallow.sweep.clusters import local
+
+    with local(workers) as executor:
+        yield executor.map
 
 
 def _check_all(
@@ -122,7 +144,13 @@ def _check_all(
             tell.end(f"{result.key}: {result.verdict.name}{_mutants(result)} ({result.seconds:.1f} s)")
         for statement in with_beyond:
             progress = tell.begin(f"{statement.key} (beyond)")
-            result = check(statement, size=BEYOND, seed=options["seed"], progress=progress)
+            result = check(
+                statement,
+                size=BEYOND,
+                seed=options["seed"],
+                progress=progress,
+                executor=options["executor"],
+            )
             beyond.append(result)
             tell.end(
                 f"{result.key}, past its hypotheses: {conclusion_words(result)} ({result.seconds:.1f} s)"
@@ -147,13 +175,21 @@ def _check(statement: Statement, changes: dict[str, Any], options: dict[str, Any
         raise ValueError(f"{statement.key}{after}: {text}") from error
 
 
-def _require_known(assume: Sequence[str], results: Sequence[Result]) -> None:
-    known = sorted({item.name for result in results for item in result.hypotheses})
+def _require_known(assume: Sequence[str], statements: Sequence[Statement]) -> None:
+    """Refuse a name before anything is run; what is only met along a run is no hypothesis on a law."""
+    if not assume:
+        return
+    known = sorted({item.name for statement in statements for item in _hypotheses(statement)})
     for name in assume:
         if name not in known:
-            raise ValueError(
-                f"--assume {name}: no statement here has that hypothesis; they have {', '.join(known)}"
-            )
+            raise ValueError(f"--assume {name}: no statement here has that hypothesis{suggest(name, known)}")
+
+
+def _hypotheses(statement: Statement) -> Sequence[Hypothesis]:
+    """Those on an instance, of the statement's own quick preset."""
+    parameters = statement.presets["quick"]
+    cell = parameters if statement.grid is None else next(iter(statement.grid(parameters)))
+    return statement.hypotheses(statement.instance(cell, Streams(0), None))
 
 
 def _fill(

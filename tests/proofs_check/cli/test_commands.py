@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from proofs_check import Statement
-from proofs_check.cli import main, options
+from proofs_check.cli import main, options, run
 from proofs_check.report import validate
 
 
@@ -220,3 +220,17 @@ def test_every_null_in_a_document_has_its_reason(
     document.pop("versions")
     document.pop("cross_table", None)
     assert nulls(document) == []
+
+
+@pytest.mark.usefixtures("shelf")
+def test_an_unknown_hypothesis_is_refused_before_anything_is_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[Statement] = []
+    monkeypatch.setattr(run, "check", lambda statement, **options: ran.append(statement))
+    assert main(["run", "toy", "--assume", "widht"]) == 2
+    assert ran == []
+    assert (
+        "--assume widht: no statement here has that hypothesis; did you mean 'width'?"
+        in capsys.readouterr().err
+    )
