@@ -91,7 +91,8 @@ def connected(
     Raises
     ------
     ValueError
-        If some but not all of the three files are given.
+        If some but not all of the three files are given, or the scheduler hides the death of workers (its
+        ``allowed-failures`` is not 0).
     OSError
         If the scheduler does not answer.
     """
@@ -109,7 +110,31 @@ def connected(
     except (OSError, TimeoutError, ValueError) as error:
         raise OSError(f"no scheduler answers at {address}: {error}") from None
     with client:
+        _require_no_retries(client, address)
         yield DaskExecutor(client)
+
+
+def _allowed_failures(dask_scheduler: Any) -> int:
+    """Asked on the scheduler: on how many workers it lets a task die before it says so."""
+    return int(dask_scheduler.allowed_failures)
+
+
+def _require_no_retries(client: Any, address: str) -> None:
+    """Refuse a scheduler that hands a batch from one dying worker to the next.
+
+    A worker's death is to come back at once: only then is its batch halved, and a run that kills its workers
+    found, before it has taken one worker after another with the whole batch.
+    """
+    try:
+        allowed = client.run_on_scheduler(_allowed_failures)
+    except Exception as error:
+        raise OSError(f"the scheduler at {address} does not say how it counts failures: {error}") from None
+    if allowed > 0:
+        raise ValueError(
+            f"the scheduler at {address} gives a task to {allowed + 1} workers before it reports that they "
+            "died, and a run that kills its worker would kill them all: start it with "
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0"
+        )
 
 
 @dataclass(frozen=True)

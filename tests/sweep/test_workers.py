@@ -112,6 +112,29 @@ def test_no_scheduler_is_one_sentence() -> None:
         pass
 
 
+@pytest.mark.parametrize("allowed", [0, 3])
+def test_a_scheduler_that_hides_deaths_is_refused(desk: Any, allowed: int) -> None:
+    import dask
+    import distributed
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": allowed}),
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp://",
+            dashboard_address=None, silence_logs=50,
+        ) as cluster,
+    ):  # fmt: skip
+        if allowed:
+            words = (
+                r"gives a task to 4 workers .* start it with DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0"
+            )
+            with pytest.raises(ValueError, match=words), connected(cluster.scheduler_address):
+                pass
+        else:
+            with connected(cluster.scheduler_address) as executor:
+                assert desk.sweep(executor=executor).made == 24
+
+
 @pytest.mark.slow
 def test_with_tls_a_client_without_the_certificate_is_refused(desk: Any) -> None:
     with local(1, tls=True) as executor:
