@@ -10,7 +10,9 @@ BIN := $(VENV)/bin
 SUITE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 SIZE ?= quick
 
-# An environment of its own for the peers, and another for the one that needs an old JAX.
+# An environment of its own for the peers, and another for the one that needs an old JAX. PEERS holds pins for
+# pip, such as 'torch==2.13.0+cpu'; the newest PyTorch brings gigabytes of CUDA that a CPU does not need.
+PEERS ?=
 BENCH := .venv-bench
 BENCH_NT := .venv-nt
 ROWS_NT := ntk-2000x100 ntk-8000x200 ntk-accuracy
@@ -51,7 +53,7 @@ coverage: environment
 
 $(BENCH)/stamp: pyproject.toml
 	$(PYTHON) -m venv --clear $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]' $(PEERS)
 	@touch $@
 
 $(BENCH_NT)/stamp: Makefile

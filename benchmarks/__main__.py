@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,11 @@ def _measure(names: list[str], chosen: argparse.Namespace) -> dict[str, Any]:
     setting = Setting(chosen.threads, chosen.quick, measure_hardware(chosen.threads))
     rows = []
     for name in names:
-        print(f"{name} ...", file=sys.stderr, flush=True)
+        print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
+        began = time.perf_counter()
         rows.append(measure_row(ROWS[name], setting))
+        print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    machine["load_at_end"] = environment.machine(chosen.threads)["load_at_start"]
     machine["blas"] = environment.blas()  # the peers have loaded theirs by now
     return {
         "rows": rows,
@@ -110,13 +114,12 @@ def _report(record: dict[str, Any], chosen: argparse.Namespace) -> None:
 def _render() -> int:
     from benchmarks import report
 
-    saved = sorted(RESULTS.glob("*.json"), key=lambda path: path.name)
-    if not saved:
+    found = [report.read(path) for path in sorted(RESULTS.glob("*.json"))]
+    records = [record for record in found if record and "rows" in record]
+    if not records:
         print("nothing has been measured yet: make bench", file=sys.stderr)
         return 2
-    record = report.read(saved[0])
-    assert record is not None
-    report.render(PAGE, record)
+    report.render(PAGE, records)
     return 0
 
 

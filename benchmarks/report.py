@@ -214,13 +214,14 @@ def markdown(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def render(page: Path, record: Mapping[str, Any]) -> bool:
-    """Put the record's table between the marks of a page; whether anything changed."""
+def render(page: Path, records: Iterable[Mapping[str, Any]]) -> bool:
+    """Put the records' tables between the marks of a page; whether anything changed."""
     before = page.read_text()
     head, _, rest = before.partition(_START)
     _, found, tail = rest.partition(_END)
     if not found:
         raise ValueError(f"{page} has no lines {_START!r} and {_END!r} to put the table between")
-    after = f"{head}{_START}\n{markdown(record)}\n{_END}{tail}"
+    tables = "\n\n".join(markdown(record) for record in records)
+    after = f"{head}{_START}\n{tables}\n{_END}{tail}"
     page.write_text(after)
     return after != before

@@ -188,7 +188,7 @@ def _limit(n: int, d: int) -> Callable[[Setting], Comparison]:
             limit=float(n * n * d / setting.hardware.float64 + 2.5e-9 * n * n / 2 / setting.threads),
             limit_words="a rank-k update, n n d operations, and 2.5 ns for each of n n / 2 entries a thread",
         )
-        made.invite("numpy", lambda: numpy_peer.limit_kernel(X))
+        made.invite("numpy", lambda: _at_most(numpy_peer.limit_kernel(X), 1 if few else 7))
         made.invite("neural-tangents", lambda: neural_tangents.limit_kernel(X))
         for peer in ("torch", "jax"):
             made.absent[peer] = "not compared: the peers are NumPy and neural-tangents, which is JAX"

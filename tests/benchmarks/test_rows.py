@@ -135,8 +135,8 @@ def test_rendering_a_page_twice_changes_nothing_the_second_time(tmp_path: Any) -
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{report._START}\nold\n{report._END}\nafter\n")
     found = complete([record(NAMES[0])])
-    assert report.render(page, found)
-    assert not report.render(page, found)
+    assert report.render(page, [found])
+    assert not report.render(page, [found])
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
@@ -148,7 +148,7 @@ def test_a_page_without_the_marks_is_refused(tmp_path: Any) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing")
     with pytest.raises(ValueError, match="has no lines"):
-        report.render(page, complete([record(NAMES[0])]))
+        report.render(page, [complete([record(NAMES[0])])])
 
 
 @pytest.mark.parametrize("through", ["w", "gram"])
@@ -218,3 +218,13 @@ def test_the_list_names_every_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     listed = [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
     assert listed == list(NAMES)
+
+
+def test_the_committed_page_says_what_the_committed_records_say(tmp_path: Any) -> None:
+    from benchmarks.__main__ import PAGE, RESULTS
+
+    found = [report.read(path) for path in sorted(RESULTS.glob("*.json"))]
+    records = [one for one in found if one and "rows" in one]
+    page = tmp_path / "performance.md"
+    page.write_text(PAGE.read_text())
+    assert not (records and report.render(page, records)), "python -m benchmarks --render"
