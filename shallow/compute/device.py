@@ -13,6 +13,7 @@ __all__ = ["ASK_FOR_TF32", "device_state", "device_versions", "require_device", 
 ASK_FOR_TF32 = "SHALLOW_ALLOW_TF32"
 """The environment variable that, set to 1, asks for TF32; the versions of a run then say so."""
 
+_TF32_MATH = 3  # CUBLAS_TF32_TENSOR_OP_MATH of cublasMath_t
 _INSTALL = "install 'shallow-relu[gpu12]' (CUDA 12) or 'shallow-relu[gpu13]', or use backend='numpy'"
 
 
@@ -26,6 +27,10 @@ def device_state() -> tuple[bool, str]:
         return False, f"CuPy does not import: {error}".splitlines()[0]
     if not cupy.cuda.is_available():
         return False, f"CuPy {cupy.__version__} finds no CUDA device"
+    try:
+        from cupy_backends.cuda.libs import cublas  # noqa: F401
+    except ImportError:
+        return False, f"CuPy {cupy.__version__} finds no cuBLAS (pip install 'cupy-cuda12x[ctk]')"
     runtime = cupy.cuda.runtime
     about = runtime.getDeviceProperties(runtime.getDevice())
     memory = about["totalGlobalMem"] / 2**30
@@ -81,7 +86,7 @@ def _tf32_by_settings() -> str | None:
 
     if linalg.get_compute_type(np.dtype(np.float32)) == linalg.COMPUTE_TYPE_TF32:
         return "CuPy's compute type"
-    if cublas.getMathMode(device.get_cublas_handle()) == cublas.CUBLAS_TF32_TENSOR_OP_MATH:
+    if cublas.getMathMode(device.get_cublas_handle()) == _TF32_MATH:
         return "the math mode of cuBLAS"
     return None
 

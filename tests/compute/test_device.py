@@ -63,9 +63,17 @@ def test_a_broken_install_is_a_device_that_cannot_be_used(monkeypatch: pytest.Mo
     assert state.startswith("CuPy does not import")
 
 
+def test_a_device_without_cublas_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "cupy", made_up_cupy(True))
+    monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs", None)
+    assert device.device_state() == (False, "CuPy 0 finds no cuBLAS (pip install 'cupy-cuda12x[ctk]')")
+
+
 def test_a_device_is_named_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setitem(sys.modules, "cupy", made_up_cupy(True))
+    monkeypatch.setitem(sys.modules, "cupy_backends.cuda.libs", SimpleNamespace(cublas=None))
     assert device.device_state() == (True, "A device, 8 GiB, compute 9.0")
     assert device.device_versions("cupy") == {
         "cupy": "0",
@@ -95,3 +103,55 @@ def test_full_float32_products_are_accepted(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(device, name, lambda name=name: asked.append(name))
     device.require_full_products(np.dtype("float32"))
     assert asked == ["_tf32_by_settings", "_tf32_by_products"]
+
+
+class Rounding(np.ndarray):
+    """Arrays whose products round their left factor to TF32's ten bits."""
+
+    def __matmul__(self, other: Any) -> Any:
+        kept = (np.asarray(self).view(np.int32) & ~np.int32(0x1FFF)).view(np.float32)
+        return kept @ np.asarray(other)
+
+
+class RoundingStacks(np.ndarray):
+    """The same for stacked products alone."""
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.view(Rounding) @ other if self.ndim == 3 else np.asarray(self) @ np.asarray(other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [(np.ndarray, None), (Rounding, "seen in a product"), (RoundingStacks, "seen in stacked products")],
+)
+def test_tf32_shows_in_products(monkeypatch: pytest.MonkeyPatch, kind: Any, found: str | None) -> None:
+    library = SimpleNamespace(
+        full=lambda shape, value, dtype: np.full(shape, value, dtype).view(kind),
+        eye=np.eye,
+        stack=np.stack,
+        float32=np.float32,
+    )
+    monkeypatch.setitem(sys.modules, "cupy", library)
+    assert device._tf32_by_products() == found
+
+
+@pytest.mark.parametrize(
+    ("compute_type", "math_mode", "found"),
+    [(1, 0, None), (7, 0, "CuPy's compute type"), (1, 3, "the math mode of cuBLAS")],
+)
+def test_tf32_shows_in_the_settings(
+    monkeypatch: pytest.MonkeyPatch, compute_type: int, math_mode: int, found: str | None
+) -> None:
+    linalg = SimpleNamespace(get_compute_type=lambda dtype: compute_type, COMPUTE_TYPE_TF32=7)
+    handle = SimpleNamespace(get_cublas_handle=lambda: 0)
+    cublas = SimpleNamespace(getMathMode=lambda handle: math_mode)
+    for name, module in (
+        ("cupy", made_up_cupy(True)),
+        ("cupy._core", SimpleNamespace(_routines_linalg=linalg)),
+        ("cupy.cuda", SimpleNamespace(device=handle)),
+        ("cupy_backends", SimpleNamespace()),
+        ("cupy_backends.cuda", SimpleNamespace()),
+        ("cupy_backends.cuda.libs", SimpleNamespace(cublas=cublas)),
+    ):
+        monkeypatch.setitem(sys.modules, name, module)
+    assert device._tf32_by_settings() == found

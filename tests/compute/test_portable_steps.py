@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import shallow
+from shallow.compute import case as cases
 from shallow.compute import plan
 from shallow.compute.case import Case, Frame
 from shallow.compute.methods import load_method
@@ -30,6 +31,7 @@ from shallow.training import (
     train_many,
 )
 from shallow.training.assemble import case_of
+from shallow.training.train import explain
 
 DEVICE = array_api_strict.Device("device1")
 SCHEDULES = (Fixed(), KernelScaled(0.5), FlowScaled(0.4), LossScaled(0.1))
@@ -244,3 +246,39 @@ def test_a_user_function_sees_the_devices_own_arrays() -> None:
     run = train(moved(network), moved(problem), GradientDescent(0.1, 0.1), steps=2, record=largest_weight)
     assert seen == [DEVICE] * 3
     assert run.series["largest_weight"][0] == np.abs(network.W).max()
+
+
+def test_kept_networks_stay_on_the_device_and_stand_where_the_run_stood() -> None:
+    network, problem = drawn()
+    rule = GradientDescent(0.05, 0.05)
+    run = train(moved(network), moved(problem), rule, steps=6, record={"weights": [0, 4]})
+    assert sorted(run.snapshots) == [0, 4]
+    assert run.snapshots[4].W.device == DEVICE
+    assert host(run.snapshots[0].W).tobytes() == network.W.tobytes()
+    assert run.snapshots[4].equals(train(moved(network), moved(problem), rule, steps=4).network)
+
+
+def test_a_run_on_a_device_stops_where_it_is_told_and_ends_as_on_the_host() -> None:
+    network, problem = drawn(n=3, d=8, m=40)
+    rule, until = GradientDescent(0.05, 0.05), ("residual_norm", 1e-2)
+    run = train(moved(network), moved(problem), rule, steps=300, until=until)
+    assert run.outcome.name == "CONVERGED"
+    assert run.outcome_step == train(network, problem, rule, steps=300, until=until).outcome_step
+    settled = train(moved(network), moved(problem), rule, steps=300)
+    assert settled.outcome is train(network, problem, rule, steps=300).outcome
+
+
+@pytest.mark.parametrize(
+    ("schedule", "k", "method"),
+    [(Fixed(), None, "cupy"), (FlowScaled(0.2), None, "portable"), (Fixed(), 2, "portable")],
+)
+def test_the_plan_takes_the_fused_method_for_cupys_arrays_where_it_can(
+    monkeypatch: pytest.MonkeyPatch, schedule: Any, k: int | None, method: str
+) -> None:
+    monkeypatch.setattr(cases, "library_of", lambda array: "cupy")
+    network, problem = drawn(k=k)
+    choice = explain(network, problem, GradientDescent(0.1, 0.1, schedule=schedule), steps=100)
+    assert choice.method == method
+    refusals = {offer.method: offer.refusal for offer in choice.offers}
+    assert refusals["numpy"] == "the arrays are cupy's, it takes numpy's"
+    assert refusals["portable"] is None
