@@ -9,7 +9,6 @@ in the condensed cells, gamma > 1 and gamma' < gamma - 1, only the sign is predi
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments._rows import read_rows
 from shallow.figures.look import GREYS, new_figure, save_pdf, style
 from shallow.figures.tables import write_csv
 from shallow.sweep.drive import run_sweep
@@ -117,19 +117,7 @@ def make(path: Path = DATA) -> Path:
 
 def read(path: Path = DATA) -> list[Run]:
     """The data as committed."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [
-            Run(
-                gamma=float(row["gamma"]),
-                gamma_prime=float(row["gamma_prime"]),
-                m=int(row["m"]),
-                seed=int(row["seed"]),
-                outcome=row["outcome"],
-                travel=float(row["travel"]),
-                residual=float(row["residual"]),
-            )
-            for row in csv.DictReader(stream)
-        ]
+    return read_rows(path, Run)
 
 
 def check(path: Path = DATA) -> list[str]:
