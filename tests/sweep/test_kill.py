@@ -155,8 +155,10 @@ def recorded(out: Path) -> int:
 
 
 def wait_for(out: Path, count: int, process: subprocess.Popen[bytes]) -> int:
-    """Wait until the ledger holds ``count`` runs; how many it holds then."""
+    """Wait until the ledger holds ``count`` runs or the driver has ended; how many it holds then."""
+    deadline = time.monotonic() + 600
     while (found := recorded(out)) < count and process.poll() is None:
+        assert time.monotonic() < deadline, f"{found} runs after ten minutes"
         time.sleep(0.01)
     return found
 
@@ -178,10 +180,36 @@ def kill_and_look(process: subprocess.Popen[bytes], out: Path, seen: int) -> int
     return after
 
 
+# A driver that stands still in the middle of a batch once the ledger holds 20 runs, and says so.
+STANDING = """
+import io, sys, time
+from shallow.sweep.drive import run_sweep
+from shallow.sweep.task import run_batch
+
+class Standing:
+    workers = 1
+
+    def __call__(self, batches, done):
+        made = 0
+        for batch in batches:
+            records = run_batch(batch)
+            if made >= 20:
+                print("in the middle", flush=True)
+                time.sleep(1e6)
+            done(batch, records)
+            made += len(records)
+
+run_sweep(sys.argv[1], sys.argv[2], executor=Standing(), stream=io.StringIO())
+"""
+
+
 def test_a_killed_driver_loses_no_finished_run(desk: Any, undisturbed: str) -> None:
     file = desk.grid(LONG)
-    process = driver(file, desk.out())
-    after = kill_and_look(process, desk.out(), wait_for(desk.out(), 20, process))
+    command = [sys.executable, "-c", STANDING, str(file), str(desk.out())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"in the middle\n"
+        after = kill_and_look(process, desk.out(), 20)
     assert 20 <= after < 90
     summary = desk.sweep(file=file)
     assert (summary.before, summary.made) == (after, 90 - after)
@@ -210,7 +238,8 @@ def test_a_driver_killed_at_a_random_time_loses_no_finished_run(
 def test_a_second_driver_is_refused_until_the_first_is_dead(
     desk: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = desk.grid(LONG.replace("steps = 200", "steps = 3000"))
+    # Minutes of work, so that the first driver is alive however slow the second one is.
+    file = desk.grid(LONG.replace("steps = 200", "steps = 30000"))
     process = driver(file, desk.out(), workers=1)
     wait_for(desk.out(), 1, process)
     assert process.poll() is None
