@@ -75,10 +75,10 @@ def ntk_gram(
     Notes
     -----
     The relative error is a few eps plus that of the product ``x.z``, however close the rows are to parallel
-    or antipodal and whatever their scale; the product errs by at most ``(min(d, 128) + d / 128) eps / 2`` of
-    ``||x|| ||z||``, and not at all by its length where the cosine exceeds 0.94 or is below -1/2. Where terms
-    of opposite sign meet (``x.z`` near 0, both layers at an obtuse angle, a leak) the error is relative to
-    the terms.
+    or antipodal and whatever their scale. The product errs by at most ``(min(d, 128) + d / 128) eps / 2`` of
+    ``||x|| ||z||``; above a cosine of 0.94 and below -1/2 it is replaced by the product of the norms and the
+    angle's cosine, so that d hardly matters. Where terms of opposite sign meet (``x.z`` near 0, both layers
+    at an obtuse angle, a leak) the error is relative to the terms.
     Cost: n n' d operations for the product (half of them without Z) and some 40 for the angles of a pair;
     memory: the result and four copies of the inputs. CuPy's arrays become the kernel on their device, in
     place over X X^T (without Z); other arrays that are not NumPy's, and machines for which

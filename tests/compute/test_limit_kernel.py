@@ -202,7 +202,7 @@ def test_symmetric_to_the_bit_with_the_exact_diagonal_and_positive_semidefinite(
 def test_equal_rows_have_the_diagonals_entry_between_them(layer):
     X = np.random.default_rng(3).normal(size=(90, 7))
     X[80:] = X[:10]
-    K = ntk_gram(X, layer=layer, slope=0.0)
+    K = ntk_gram(X, layer=layer, slope=0.3)
     np.testing.assert_array_equal(np.diag(K[80:, :10]), np.diag(K)[:10])
     antipodal = ntk_gram(X, -X, layer=layer)
     assert (np.diag(antipodal) == 0.0).all()
