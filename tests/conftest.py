@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -121,7 +122,10 @@ REQUIREMENTS: Mapping[str, tuple[Callable[[], bool], str]] = {
         lambda: find_nvrtc() is not None,
         "the CUDA compiler library: pip install 'shallow-relu[nvrtc]'",
     ),
-    "cxx": (lambda: shutil.which("g++") is not None, "g++, to run the CUDA sources on the host"),
+    "cxx": (
+        lambda: sys.platform == "linux" and shutil.which("g++") is not None,
+        "g++ on Linux, to run the CUDA sources on the host",
+    ),
 }
 
 

@@ -185,7 +185,8 @@ class Method(Protocol):
 
     - ``advance(state, p + q)`` and ``advance(advance(state, p), q)`` have the same bits, and so has a
       ``start`` from the frame between them (W, a, step, time, memory) followed by q steps.
-    - A member's bits do not depend on the batch it is in, nor on the number of threads.
+    - A member's bits do not depend on the batch it is in, nor on the number of threads. (On a device they may
+      depend on the shape of the batch: there the same batch has the same bits.)
     - A member stops at the step that diverges: its frame keeps the last finite network for ever, and
       no warning escapes.
     - ``start`` never writes to the arrays of its Case; ``advance`` may recycle the state it is given.

@@ -147,6 +147,8 @@ def train_many(
 ) -> tuple[Trajectory, ...]:
     """Train many networks, each as :func:`train` would, bit for bit; returns their runs in order.
 
+    On a device, whose library sums by the shape of the whole batch, each agrees to rounding.
+
     Parameters
     ----------
     networks : sequence of Network, GatedModel or TangentModel

@@ -91,6 +91,16 @@ def test_the_fast_kernels_of_a_devices_arrays_are_the_devices(monkeypatch: pytes
     assert np.array_equal(tangent_kernel.empirical_ntk(unequal, X), shallow.empirical_ntk(unequal, X))
 
 
+def test_no_launch_depends_on_the_order_of_blocks_or_threads(library: Any, host_cupy_backwards: Any) -> None:
+    net, X = drawn(90, 7, 70, slope=0.2)
+    for form in (
+        lambda device: pattern_kernel_on_device(net, X, 1.0, 0.5, library=device),
+        lambda device: arc_cosine_on_device(X, 1.0, 1.0, library=device),
+    ):
+        forwards, backwards = form(library), form(lambda dtype: host_cupy_backwards)
+        assert forwards.tobytes() == backwards.tobytes()
+
+
 def hostile_rows() -> np.ndarray:
     """Duplicates, antipodes, pairs within 1e-8 and 1e-15 of both, a zero row, and rows of every scale."""
     rng = np.random.default_rng(0)
