@@ -57,11 +57,11 @@ def empirical_ntk(
     -----
     A gate where ``z = w.x`` is within rounding of 0 may fall on the other side than in a product of another
     library; exact zeros are gated by ``z > 0`` everywhere. Apart from that an entry is within
-    ``(m / 4 + d + 12) eps`` times the sum of its terms' absolute values, and within ``(d + 8) eps`` for the
+    ``(m + 2 d + 16) eps`` times the sum of its terms' absolute values, and within ``(d + 8) eps`` for the
     first layer with equal |a_k|. Cost: ``2 n m d`` operations for the pre-activations, ``n^2 m / 128``
-    instructions on words of 64 neurons for equal |a_k|, ``n^2 m / 4`` additions otherwise, and ``n^2 m``
-    operations for the second layer. Memory: the kernel, a copy of X, and blocks of at most about 32 MiB
-    (or 64 n numbers a thread and more, where n is over ten thousand).
+    counts of words of 64 neurons for equal |a_k| and ``n^2 m / 8`` additions otherwise, and ``n^2 m / 2``
+    operations for the second layer (twice that at another slope than 0). Memory: the kernel, two copies of
+    X, a block of 8 MiB (or of 448 n numbers, where n is over two thousand) and less for each thread.
     """
     if Z is None and library_of(X) == "cupy" and patterns_serve(net, X, rate_W, rate_a):
         return pattern_kernel_on_device(net, read_array(X, "X", (2,)), float(rate_W), float(rate_a))

@@ -12,6 +12,7 @@ import numpy as np
 
 from shallow.compute.jit import threads
 from shallow.compute.methods import pattern_routines as routines
+from shallow.compute.methods.packing import aligned_zeros
 from shallow.compute.methods.pattern_routines import ACTIVE_PANELS, GROUP, WORD
 from shallow.compute.vector_ir import COUNT_ROWS, TILE
 
@@ -22,6 +23,7 @@ Share = Callable[[Callable[[Any], None], Sequence[Any]], None]
 
 _BITS = 1 << 22  # bytes of the patterns of a block
 _ROOM = 1 << 23  # bytes of the pre-activations of a block, where the second layer wants them
+_LOOKED_UP = 4  # groups of neurons in a block where the second layer is left out and sums are looked up
 _BAND = 64  # samples of a band of the kernel, about
 
 
@@ -36,6 +38,8 @@ class _Job:
     equal: bool  # all |a_k| that are not 0 are equal
     first_layer: bool
     second_layer: bool
+    block: int  # groups of neurons in a block
+    room: HostArray  # for a block's pre-activations, where the second layer wants them
     H: HostArray  # (n, n): the first layer's sums on and under the diagonal, the second layer's above
     squares: HostArray  # (n,): the second layer's diagonal
 
@@ -47,12 +51,13 @@ class _Job:
     def groups(self) -> int:
         return -(-len(self.a) // GROUP)
 
-    @property
-    def block(self) -> int:
-        """Groups of neurons in a block."""
-        panels, _, R = self.X.shape
-        size, room = (GROUP * R * self.X.itemsize, _ROOM) if self.second_layer else (GROUP * R // 8, _BITS)
-        return int(max(1, min(self.groups, room // (panels * size))))
+    def numbers(self, scale: float, rate_W: float, rate_a: float) -> HostArray:
+        """What :func:`finish_rows` wants: the weights of the layers, of no gate, of one and of both."""
+        sizes, slope = np.abs(self.a[self.a != 0]).astype(np.float64), float(self.slope)
+        weight = sizes[0] ** 2 if self.equal and sizes.size else 1.0  # what a bit in common counts for
+        total = float(sizes.size) if self.equal else float(sizes @ sizes)
+        gates = (slope * slope * total, slope * (1.0 - slope), (1.0 - slope) ** 2)
+        return np.array([rate_W * scale**2 * weight, rate_a * scale**2, *gates])
 
 
 def pattern_kernel(
@@ -69,8 +74,9 @@ def pattern_kernel(
 
     The first layer needs ``sum_k a_k^2 s_ki s_kj`` with gates ``s = slope + (1 - slope) bit``. Where all
     |a_k| are equal (zeros apart) that is a count of common bits, exact; otherwise a product of bits with
-    numbers, looked up. The second layer's ``sum_k phi(z_ki) phi(z_kj)`` is a product in tiles. Each triangle
-    of the result holds the sums of one layer, until the last pass joins them.
+    numbers, looked up. The second layer's ``sum_k phi(z_ki) phi(z_kj)`` is a sum over the neurons that are on
+    at i, or at another slope than 0 a product in tiles. Each triangle of the result holds the sums of one
+    layer, until the last pass joins them.
 
     Parameters
     ----------
@@ -86,34 +92,11 @@ def pattern_kernel(
     Returns
     -------
     (n, n) array
-        Bitwise symmetric. Memory beyond it: the samples once more, and blocks of at most about 16 MiB
-        (or GROUP neurons, where n is so large that this is more).
+        Bitwise symmetric. Memory beyond it: the samples once more, a block of at most about 8 MiB (or of
+        GROUP neurons, where n is so large that this is more), and a few columns of n entries a thread.
     """
-    n, kind = X.shape[0], X.dtype.type
-    R = int(routines.width(kind(0)))
-    sizes = np.abs(a[a != 0])
-    job = _Job(
-        X=_panels(X, R),
-        W=W,
-        a=a,
-        slope=kind(slope),
-        equal=bool(np.all(sizes == sizes[:1])),
-        first_layer=rate_W != 0.0,
-        second_layer=rate_a != 0.0,
-        H=np.zeros((n, n), X.dtype),
-        squares=np.zeros(n, X.dtype),
-    )
-    weight = float(sizes[0]) ** 2 if job.equal and sizes.size else 1.0  # what a bit in common counts for
-    total = float(sizes.size) if job.equal else float(np.sum(np.square(sizes.astype(np.float64))))
-    numbers = np.array(
-        [
-            rate_W * scale**2 * weight,
-            rate_a * scale**2,
-            slope * slope * total,
-            slope * (1.0 - slope),
-            (1.0 - slope) ** 2,
-        ]
-    )
+    job = _job(W, a, X, slope, rate_W != 0.0, rate_a != 0.0)
+    numbers = job.numbers(scale, rate_W, rate_a)
     workers = threads() if workers is None else workers
     with ThreadPoolExecutor(max(1, workers - 1)) as pool:
 
@@ -127,8 +110,42 @@ def pattern_kernel(
         def finish(band: tuple[int, int]) -> None:
             routines.finish_rows(job.X, job.H, own, job.squares, numbers, *band, job.zero)
 
-        share(finish, _bands(job.X.shape[0], R))
+        panels, _, R = job.X.shape
+        share(finish, _bands(panels, R))
     return job.H
+
+
+def _job(
+    W: HostArray, a: HostArray, X: HostArray, slope: float, first_layer: bool, second_layer: bool
+) -> _Job:
+    n, kind = X.shape[0], X.dtype.type
+    R = int(routines.width(kind(0)))
+    samples = _panels(X, R)
+    sizes = np.abs(a[a != 0])
+    equal = bool(np.all(sizes == sizes[:1]))
+    whole = _whole(len(samples)) * GROUP * R  # pre-activations of a group
+    block = _BITS // (whole // 8) if equal else _LOOKED_UP
+    if second_layer:
+        block = _ROOM // (whole * X.itemsize)
+    block = max(1, min(block, -(-len(a) // GROUP)))
+    return _Job(
+        X=samples,
+        W=W,
+        a=a,
+        slope=kind(slope),
+        equal=equal,
+        first_layer=first_layer,
+        second_layer=second_layer,
+        block=block,
+        room=aligned_zeros((block * whole if second_layer else 0,), X.dtype),
+        H=np.zeros((n, n), X.dtype),
+        squares=np.zeros(n, X.dtype),
+    )
+
+
+def _whole(panels: int) -> int:
+    """Panels of samples, and of zeros up to a multiple of ACTIVE_PANELS."""
+    return -(-panels // ACTIVE_PANELS) * ACTIVE_PANELS
 
 
 def _add_block(job: _Job, groups: range, share: Share) -> None:
@@ -136,7 +153,10 @@ def _add_block(job: _Job, groups: range, share: Share) -> None:
     panels, _, R = job.X.shape
     neurons = len(groups) * GROUP
     bits = np.empty((panels * (R // COUNT_ROWS), neurons // WORD, COUNT_ROWS), np.uint64)
-    Z = _room_for(job, neurons) if job.second_layer else None
+    Z = None
+    if job.second_layer:
+        Z = job.room[: _whole(panels) * neurons * R].reshape(-1, neurons, R)
+        Z[panels:] = 0
     a = np.zeros(neurons, job.a.dtype)
     part = job.a[groups.start * GROUP : groups.stop * GROUP]
     a[: len(part)] = part
@@ -151,15 +171,6 @@ def _add_block(job: _Job, groups: range, share: Share) -> None:
         _multiply(job, bits, Z, share)
     if job.first_layer:
         (_count if job.equal else _look_up)(job, bits, a, share)
-
-
-def _room_for(job: _Job, neurons: int) -> HostArray:
-    """Room for pre-activations, with panels of zeros up to a multiple of ACTIVE_PANELS."""
-    panels, _, R = job.X.shape
-    whole = -(-panels // ACTIVE_PANELS) * ACTIVE_PANELS
-    Z: HostArray = routines.aligned(whole * neurons, R, job.X).reshape(whole, neurons, R)
-    Z[panels:] = 0
-    return Z
 
 
 def _multiply(job: _Job, bits: HostArray, Z: HostArray, share: Share) -> None:
@@ -194,13 +205,14 @@ def _look_up(job: _Job, bits: HostArray, a: HostArray, share: Share) -> None:
     """Add the sums of a_k^2 over the neurons that are on at both samples."""
     n, R = job.H.shape[0], job.X.shape[2]
     words = np.empty((-(-n // TILE), len(a) // R, TILE), f"u{R // 8}")
-    weights = np.square(a)
+    weights, by_bytes = np.square(a), words.view(np.uint8).reshape(*words.shape, R // 8)
 
     def arrange(tile: int) -> None:
         routines.tile_words(bits, words, tile)
 
     def look_up(start: int) -> None:
-        routines.lookup_rows(bits, words, weights, job.H, start, min(n, start + _BAND), job.zero)
+        stop = min(n, start + _BAND)
+        routines.lookup_rows(bits, by_bytes, weights, job.H, start, stop, job.zero)
 
     share(arrange, range(len(words)))
     share(look_up, range(0, n, _BAND))

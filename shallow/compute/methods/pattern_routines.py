@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.jit import routine
+from shallow.compute.methods.meeting_routines import aligned
+from shallow.compute.methods.table_routines import TABLE, table_product
 from shallow.compute.pattern_emitters import ACTIVE_VECTORS
 from shallow.compute.registers import HERE
 from shallow.compute.vector_ir import (
@@ -22,9 +24,6 @@ from shallow.compute.vector_ir import (
     TILE,
     add_active,
     count_common_bits,
-    fill_tables,
-    lanes_of,
-    look_up_tile,
     multiply_tile,
     width_of,
 )
@@ -46,7 +45,6 @@ GROUP = math.lcm(TILE, WORD)  # neurons whose pre-activations are made together:
 ACTIVE_PANELS = ACTIVE_VECTORS // HERE.panel  # panels whose sums over active neurons are made together
 _DEPTH = 256  # neurons of a product before its sums go back to memory
 _WORDS = 128  # words of a panel that stay in the nearest cache
-_TABLE = 32768  # bytes of the tables in use at a time, which it holds
 
 
 @routine
@@ -132,14 +130,6 @@ def count_rows(bits: Any, H: Any, panel: Any) -> None:
 
 
 @routine
-def aligned(rows: Any, columns: Any, like: Any) -> Any:
-    """Room that starts with a cache line: a vector that straddles two of them is slow to load."""
-    flat = np.empty(rows * columns + 64 // like.itemsize, like.dtype)
-    skip = (-flat.ctypes.data % 64) // like.itemsize
-    return flat[skip : skip + rows * columns].reshape(rows, columns)
-
-
-@routine
 def tile_words(bits: Any, words: Any, tile: Any) -> None:
     """The bits of a tile of samples as :func:`lookup_rows` wants them, from ``bits``.
 
@@ -179,46 +169,28 @@ def _gates(bits: Any, start: Any, terms: Any, zero: Any) -> None:
 
 
 @routine
-def lookup_rows(bits: Any, words: Any, weights: Any, H: Any, start: Any, stop: Any, zero: Any) -> None:
-    """``H[i, j] += sum_k weights[k] bit_ki bit_kj`` for start <= j < stop and j <= i.
+def _room(rows: Any, columns: Any, like: Any) -> Any:
+    """As ``aligned``, without the zeros."""
+    flat = np.empty(rows * columns + 64 // like.itemsize, like.dtype)
+    skip = (-flat.ctypes.data % 64) // like.itemsize
+    return flat[skip : skip + rows * columns].reshape(rows, columns)
 
-    Four neurons have sixteen possible sums of ``weights[k] bit_kj``; with these in a table, one addition does
-    the work of four multiply-adds (Arlazarov, Dinic, Kronrod, Faradzev). ``bits`` and ``words`` hold the same
-    bits, the latter by tiles of samples; ``start`` is a multiple of COUNT_ROWS.
+
+@routine
+def lookup_rows(bits: Any, words: Any, weights: Any, H: Any, start: Any, stop: Any, zero: Any) -> None:
+    """``H[i, j] += sum_k weights[k] bit_ki bit_kj`` for start <= j < stop and j <= i, from tables.
+
+    ``bits`` and ``words`` hold the same bits, the latter by tiles of samples (tiles, panels, TILE, R / 8);
+    ``start`` is a multiple of COUNT_ROWS.
     """
     n, neurons = H.shape[0], weights.shape[0]
-    lanes, R, size = lanes_of(zero), width_of(zero), H.itemsize
     columns = -(-(stop - start) // COUNT_ROWS) * COUNT_ROWS
-    first, tiles, panels = start // TILE, words.shape[0], words.shape[1]
-    terms = aligned(neurons, columns, H)
+    first, tiles = start // TILE, words.shape[0]
+    terms = _room(neurons, columns, H)
     _gates(bits, start, terms, zero)
-    sums = aligned((tiles - first) * TILE, columns, H)
-    depth = _TABLE // (4 * R * lanes * size)  # panels of neurons whose tables are in use at a time
-    table = aligned(depth * 4 * R, lanes, H)
-    nothing = np.zeros(columns, H.dtype)
-    for column in range(0, columns, lanes):
-        for q in range(0, panels, depth):
-            here = min(depth, panels - q)
-            fill_tables(
-                here * R // 4,
-                terms.ctypes.data + (q * R * columns + column) * size,
-                columns,
-                weights.ctypes.data + q * R * size,
-                table.ctypes.data,
-                zero,
-            )
-            for t in range(first, tiles):
-                place = sums.ctypes.data + ((t - first) * TILE * columns + column) * size
-                look_up_tile(
-                    here,
-                    words[t, q:].ctypes.data,
-                    table.ctypes.data,
-                    place if q > 0 else nothing.ctypes.data + 0 * size,
-                    columns if q > 0 else 0,
-                    place,
-                    columns,
-                    zero,
-                )
+    sums = _room((tiles - first) * TILE, columns, H)
+    base, table = aligned(columns, H), aligned(TABLE // H.itemsize, H)
+    table_product(words, terms, weights, base, first, tiles, table, sums, zero)
     for i in range(start, n):
         for j in range(min(stop, i + 1) - start):
             H[i, start + j] += sums[i - first * TILE, j]
@@ -288,10 +260,7 @@ def active_columns(bits: Any, Z: Any, H: Any, diagonal: Any, first: Any, last: A
     """
     n, R, size = H.shape[0], width_of(zero), Z.itemsize
     rows = min(n, last * R)
-    sums = aligned(rows, ACTIVE_PANELS * R, H)
-    for j in range(rows):
-        for l in range(ACTIVE_PANELS * R):  # noqa: E741
-            sums[j, l] = zero
+    sums = aligned(rows * ACTIVE_PANELS * R, H).reshape(rows, ACTIVE_PANELS * R)
     next_panel = Z.shape[1] * R * size
     for w in range(bits.shape[1]):
         start = Z.ctypes.data + w * WORD * R * size
