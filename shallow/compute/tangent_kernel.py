@@ -85,16 +85,18 @@ def _takes(net: Network, X: Any, rate_W: float, rate_a: float, Z: Any) -> bool:
     rates = (float(rate_W), float(rate_a))
     if not (all(0.0 <= rate < np.inf for rate in rates) and any(rates)):
         return False
-    if _may_overflow(net, X):
+    if _leaves_the_range(net, X):
         return False
     from shallow.compute.registers import unavailable
 
     return unavailable() is None
 
 
-def _may_overflow(net: Network, X: Any) -> bool:
-    """Whether a sum on the way might overflow, NaN in X included, or a count be no number of this type."""
+def _leaves_the_range(net: Network, X: Any) -> bool:
+    """Whether a number on the way might over- or underflow (NaN in X included), or a count be rounded."""
     limits = np.finfo(net.a.dtype)
     outer, weight, entry = (max(float(np.max(v)), -float(np.min(v))) for v in (net.a, net.W, X))
     largest = max(outer, net.d * entry * weight, math.sqrt(net.d) * entry) * max(1.0, abs(net.slope))
-    return not largest < math.sqrt(float(limits.max) / net.m) or net.m * float(limits.eps) >= 1.0
+    least = float(np.min(np.abs(net.a), initial=math.inf, where=net.a != 0.0))
+    sound = largest < math.sqrt(float(limits.max) / net.m) and (net.scale * least) ** 2 >= float(limits.tiny)
+    return not sound or net.m * float(limits.eps) >= 1.0

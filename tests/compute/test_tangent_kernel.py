@@ -147,7 +147,7 @@ def test_what_the_literal_formula_refuses_is_refused(n: int) -> None:
     assert np.array_equal(tangent_kernel.empirical_ntk(net, X, 0.0, 0.0), np.zeros((n, n)))
 
 
-@pytest.mark.parametrize("case", ["outputs", "smoothing", "cross", "huge", "overflowing"])
+@pytest.mark.parametrize("case", ["outputs", "smoothing", "cross", "huge", "tiny", "overflowing"])
 def test_every_other_case_is_the_literal_formula(case: str) -> None:
     net, X = draw(300, 6, 2000, "general", 7, np.float64, False)
     other = X[:7] if case == "cross" else None
@@ -157,6 +157,8 @@ def test_every_other_case_is_the_literal_formula(case: str) -> None:
         net = net.replace(smoothing=0.1)
     if case == "huge":
         net = net.replace(a=1e160 * net.a)
+    if case == "tiny":
+        net = net.replace(a=1e-160 * net.a)
     if case == "overflowing":
         net, X = net.replace(W=1e200 * net.W), 1e150 * X
     with np.errstate(all="ignore"):
