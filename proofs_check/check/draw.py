@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,23 +83,31 @@ class Cell:
         return TrialStreams(self.seed, self.independent, self.trial, self.over)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: a statement of the library goes by its key, as its functions have no names."""
-        return {**vars(self), "statement": _key_or_self(self.statement)}
+        """For another process: a statement goes by its place, as its functions may have no names."""
+        return {**vars(self), "statement": _place_of(self.statement) or self.statement}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Fill the fields, the statement looked up by its key."""
-        from proofs_check.theorems import THEOREMS
-
+        """Fill the fields, the statement looked up at its place."""
         given = state["statement"]
-        found = THEOREMS[given] if isinstance(given, str) else given
+        found = _at_place(given) if isinstance(given, str) else given
         for name, value in {**state, "statement": found}.items():
             object.__setattr__(self, name, value)
 
 
-def _key_or_self(statement: Statement) -> Statement | str:
-    from proofs_check.theorems import THEOREMS
+def _place_of(statement: Statement) -> str | None:
+    """``module:NAME`` of a statement that is a module's attribute, found where its own functions are from."""
+    modules = {getattr(value, "__module__", None) for value in vars(statement).values()}
+    for module in sorted(name for name in modules if name in sys.modules and name != "__main__"):
+        for name, value in vars(sys.modules[module]).items():
+            if value is statement:
+                return f"{module}:{name}"
+    return None
 
-    return statement.key if THEOREMS.get(statement.key) is statement else statement
+
+def _at_place(place: str) -> Statement:
+    module, name = place.split(":")
+    found: Statement = getattr(importlib.import_module(module), name)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

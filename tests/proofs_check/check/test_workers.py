@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("distributed", reason="not run: needs distributed")
 
 from proofs_check import THEOREMS, Claim, Statement, check
-from proofs_check.check.draw import Cell, run_trial
+from proofs_check.check.draw import Cell, _at_place, _place_of, run_trial
 from proofs_check.cli import main
 from proofs_check.report.document import document
 from shallow.cli.shell import document as as_text
@@ -77,7 +77,12 @@ def test_trials_are_the_same_on_workers(pair: DaskExecutor) -> None:
         assert told(here) == told(there)
 
 
-def test_a_statement_of_the_library_is_sent_by_its_key() -> None:
+def test_every_statement_of_the_library_has_a_place() -> None:
+    places = [_place_of(statement) for statement in THEOREMS.values()]
+    assert [_at_place(place) for place in places if place] == list(THEOREMS.values())
+
+
+def test_a_statement_of_the_library_is_sent_by_its_place() -> None:
     statement = THEOREMS["du2019/lemma-3.2"]
     cell = Cell(statement, statement.presets["quick"], 0, 1)
     sent = pickle.dumps(cell)
