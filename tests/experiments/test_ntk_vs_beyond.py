@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import ntk_vs_beyond as beyond
+from shallow.figures.phases import half_contour, phase_cells
 
 RUNS = beyond.read()
 LAWS = beyond.read_laws()
@@ -33,16 +34,25 @@ def test_where_a_law_holds_no_run_diverges_or_stands_still() -> None:
 
 
 def test_small_labels_are_lazy_and_large_ones_are_not() -> None:
+    cells: dict[tuple[int, float], list[float]] = {}
+    for run in RUNS:
+        if run.rate_ratio == 1.0:
+            cells.setdefault((run.m, run.label_scale), []).append(run.tangent_distance)
+    medians = {cell: float(np.median(values)) for cell, values in cells.items()}
     for m in beyond.WIDTHS:
-        medians = [
-            float(
-                np.median(
-                    [r.tangent_distance for r in RUNS if (r.m, r.label_scale, r.rate_ratio) == (m, s, 1.0)]
-                )
-            )
-            for s in beyond.SCALES
-        ]
-        assert medians[0] < 0.1 < medians[-1]
+        assert medians[m, beyond.SCALES[0]] < 0.05
+        assert medians[m, beyond.SCALES[-1]] > 0.05
+    assert medians[beyond.WIDTHS[0], 1.0] > 0.5 > 0.1 > medians[beyond.WIDTHS[-1], 1.0]
+
+
+def test_half_of_the_trainings_converge_at_some_width_and_few_cells_are_grey() -> None:
+    grey = 0
+    for ratio in beyond.RATIOS:
+        cells = phase_cells(beyond._columns([run for run in RUNS if run.rate_ratio == ratio]))
+        grey += int(cells.grey.sum())
+        assert len(half_contour(cells)) > 10, ratio
+        assert np.nanmin(cells.probability) < 0.5 < np.nanmax(cells.probability)
+    assert grey <= 0.15 * len(beyond.RATIOS) * len(beyond.WIDTHS) * len(beyond.SCALES)
 
 
 def test_training_converges_beyond_every_law_whose_runs_these_are() -> None:
@@ -58,8 +68,8 @@ def test_figure_and_numbers_are_written(tmp_path: Path) -> None:
 
 
 def test_changed_data_are_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def stored(ratios: list[float], scales: list[float]) -> list[beyond.Run]:
-        return [run for run in RUNS if run.rate_ratio in ratios and run.label_scale in scales]
+    def stored(cells: list[tuple[float, float]]) -> list[beyond.Run]:
+        return [run for run in RUNS if (run.rate_ratio, run.label_scale) in cells]
 
     monkeypatch.setattr(beyond, "_train", stored)
     assert beyond.check() == []
