@@ -45,6 +45,8 @@ class Capability:
         The libraries whose arrays it takes; empty for any that follows the array API standard.
     in_gram_space : bool
         Whether a step costs 2 n^2 m operations and the products with X come once, instead of 4 n m d a step.
+    first_layer_only : bool
+        Whether it needs rate_a = 0, and no decay of W.
     """
 
     losses: tuple[str, ...]
@@ -61,6 +63,7 @@ class Capability:
     shared_above: float
     arrays: tuple[str, ...] = ("numpy",)
     in_gram_space: bool = False
+    first_layer_only: bool = False
 
 
 CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
@@ -107,6 +110,22 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             rate=200.0,
             shared_above=2e7,
             in_gram_space=True,
+        ),
+        "frozen": Capability(
+            losses=("squared",),
+            paces=("constant",),
+            models=("network",),
+            dtypes=("float64",),
+            outputs=1,
+            leaky=True,
+            smooth=False,
+            startup=2.0,
+            overhead=5e-6,
+            entry=0.6,
+            rate=100.0,  # of a run whose gates still flip; nobody knows beforehand when that ends
+            shared_above=2e7,
+            in_gram_space=True,
+            first_layer_only=True,
         ),
         "portable": Capability(
             losses=_LOSSES,
@@ -160,6 +179,10 @@ def refuses(name: str, case: Case) -> str | None:
         ),
         (case.slope != 0 and not table.leaky, f"the slope is {case.slope}, it knows 0"),
         (case.smoothing != 0 and not table.smooth, f"the smoothing is {case.smoothing}, it knows 0"),
+        (
+            table.first_layer_only and (case.rate_a != 0 or case.decay_W != 0),
+            "it knows a first layer trained alone, rate_a = 0, without weight decay",
+        ),
     )
     found = [reason for applies, reason in reasons if applies]
     return found[0] if found else None
@@ -187,8 +210,8 @@ def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
 
 def describe() -> str:
     """The table in Markdown, one row a method, as the documentation prints it."""
-    head = "| method | arrays | losses | paces | models | outputs k | slope | smoothing | numbers |"
-    rows = [head, "|" + "---|" * 9]
+    head = "| method | arrays | losses | paces | models | outputs k | slope | smoothing | numbers | layers |"
+    rows = [head, "|" + "---|" * 10]
     for name, table in CAPABILITIES.items():
         cells = (
             name,
@@ -200,6 +223,7 @@ def describe() -> str:
             "any" if table.leaky else "0",
             "any" if table.smooth else "0",
             ", ".join(table.dtypes),
+            "first, no decay" if table.first_layer_only else "any",
         )
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import shallow
 from shallow.compute import plan
 from shallow.compute.case import Case, Frame, Machine
-from shallow.compute.methods import gram_steps, load_method
+from shallow.compute.methods import gram_form, gram_steps, load_method
 from shallow.training.trajectory import Trajectory
 
 GRAM, NUMPY = gram_steps.METHOD, load_method("numpy")
@@ -243,7 +243,7 @@ def test_bits_do_not_depend_on_threads_or_batch(shared: bool, monkeypatch: pytes
     case = make(12, 7, 600, batch=3, rate=0.01)
     if shared:
         case = replace(case, X=case.X[:1], y=case.y[:1])
-    monkeypatch.setattr(gram_steps, "_WORTH_SHARING", 0.0)
+    monkeypatch.setattr(gram_form, "_WORTH_SHARING", 0.0)
     found = []
     for count in ("1", "2", "3"):
         monkeypatch.setenv("NUMBA_NUM_THREADS", count)
@@ -262,7 +262,7 @@ def test_bits_do_not_depend_on_threads_or_batch(shared: bool, monkeypatch: pytes
 def test_a_network_that_diverges_keeps_its_last_finite_step(
     stretch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gram_steps, "_STRETCH", stretch)
+    monkeypatch.setattr(gram_form, "_STRETCH", stretch)
     case = make(8, 4, 300, rate=4.0)
     frame = after(GRAM, case, 100)
     reached, diverged = int(frame.step[0]), int(frame.diverged[0])
@@ -304,17 +304,17 @@ def test_what_is_given_may_be_read_only_and_in_any_order() -> None:
 def test_weights_are_recovered_only_when_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def recovered(crew: object, member: object, n: int) -> np.ndarray:
-        calls.append(n)
+    def recovered(crew: object, member: object) -> np.ndarray:
+        calls.append(1)
         return np.zeros((9, 5))
 
-    monkeypatch.setattr(gram_steps, "_recovered", recovered)
+    monkeypatch.setattr(gram_form, "recovered", recovered)
     frame = after(GRAM, make(7, 5, 9), 3)
     assert np.isfinite(frame.outputs).all()
     assert calls == []
     assert frame.W.shape == (1, 9, 5)
     assert frame.W is frame.W
-    assert calls == [7]
+    assert calls == [1]
 
 
 def problem_and_network(seed: int) -> tuple[shallow.Problem, shallow.Network]:

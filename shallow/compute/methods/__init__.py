@@ -16,6 +16,7 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "numpy": "shallow.compute.methods.numpy_steps:METHOD",
         "numba": "shallow.compute.methods.numba_steps:METHOD",
         "gram": "shallow.compute.methods.gram_steps:METHOD",
+        "frozen": "shallow.compute.methods.frozen_steps:METHOD",
         "portable": "shallow.compute.methods.portable_steps:METHOD",
         "cupy": "shallow.compute.methods.cupy_steps:METHOD",
     }
