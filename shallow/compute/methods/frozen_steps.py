@@ -53,7 +53,7 @@ HostArray = np.ndarray[Any, Any]
 _WORTH = 16  # steps that repay the start of a stretch
 _PAUSE, _LONGEST_PAUSE = 32, 512  # ordinary steps after a stretch that did not repay
 _LONGEST = 1000  # steps of a stretch, so that errors of f do not pile up
-_WATCHED = 8.0  # how many residuals' lengths ahead entries are watched
+_WATCHED = 128.0  # how many residuals' lengths ahead entries are watched
 
 
 @dataclass
