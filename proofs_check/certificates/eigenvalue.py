@@ -74,7 +74,8 @@ def lambda_min_lower_bound(H: Any) -> float:
     Notes
     -----
     The largest theta of a few tried for which H - theta I is proved positive definite; see the module's text.
-    Cost: the eigenvalues and, for each theta, a Cholesky factor and a product, O(n^3).
+    Cost: the eigenvalues and, for each theta, a Cholesky factor and a product, O(n^3), and several copies of
+    H. For large n, :func:`~proofs_check.proves_lambda_min_at_least` proves a bound found by other means.
     """
     exact = symmetric(H)
     check_arithmetic()
