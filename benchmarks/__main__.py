@@ -15,10 +15,6 @@ from benchmarks import environment
 
 __all__ = ["main"]
 
-ROOT = Path(__file__).resolve().parent
-RESULTS = ROOT / "results"
-PAGE = ROOT.parent / "docs" / "performance.md"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and report.
@@ -106,7 +102,7 @@ def _report(record: dict[str, Any], chosen: argparse.Namespace) -> None:
     elif chosen.json:
         report.write(Path(chosen.json), record)
     if chosen.save:
-        path = RESULTS / f"{environment.machine_name(record['machine'])}.json"
+        path = report.RESULTS / f"{environment.machine_name(record['machine'])}.json"
         report.write(path, report.merged(report.read(path), record, ROWS))
         _render()
 
@@ -114,12 +110,11 @@ def _report(record: dict[str, Any], chosen: argparse.Namespace) -> None:
 def _render() -> int:
     from benchmarks import report
 
-    found = [report.read(path) for path in sorted(RESULTS.glob("*.json"))]
-    records = [record for record in found if record and "rows" in record]
+    records = report.saved()
     if not records:
         print("nothing has been measured yet: make bench", file=sys.stderr)
         return 2
-    report.render(PAGE, records)
+    report.render(report.PAGE, records)
     return 0
 
 

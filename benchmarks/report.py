@@ -11,16 +11,33 @@ from typing import Any
 from benchmarks.measure import Timing, clock_for, compete, paired_ratio, ratio
 from benchmarks.rows import Comparison, Row, Setting
 
-__all__ = ["PEERS", "markdown", "measure_row", "merged", "read", "render", "text", "write"]
+__all__ = [
+    "PAGE", "PEERS", "PICTURES", "RESULTS", "markdown", "measure_row", "merged", "read", "record_of",
+    "render", "saved", "text", "write",
+]  # fmt: skip
 
+RESULTS = Path(__file__).resolve().parent / "results"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+PICTURES = {
+    "scaling_steps.png": "Time and peak memory of a step against samples, inputs, neurons, networks, threads",
+    "scaling_kernels.png": "Time and peak memory of both kernels against samples, neurons and inputs",
+}
+"""Beside the page, where :mod:`benchmarks.scaling` has drawn them."""
 PEERS = ("torch", "jax", "numpy", "torch.compile", "neural-tangents")
 """Peers that have a ratio in every row; null where it has no meaning."""
 _START, _END = "<!-- table: python -m benchmarks --render -->", "<!-- end of table -->"
 
 
 def measure_row(row: Row, setting: Setting) -> dict[str, Any]:
-    """One row of the record. A peer that is absent, failed or wrong has a null ratio and a reason."""
-    comparison = row.build(setting)
+    """One row of the record. A peer that is absent, failed or wrong has a null ratio and a reason.
+
+    What goes wrong before anything is timed is ours, and costs this row alone.
+    """
+    try:
+        comparison = row.build(setting)
+    except Exception as error:
+        told = f"failed: {type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        return record_of(row, setting, Comparison(absent={"ours": told}), [])
     timings = compete(
         comparison.contenders,
         comparison.check,
@@ -114,6 +131,12 @@ def read(path: Path) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+def saved() -> list[dict[str, Any]]:
+    """The committed records, one a machine."""
+    found = [read(path) for path in sorted(RESULTS.glob("*.json"))]
+    return [record for record in found if record and "rows" in record]
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:
@@ -215,13 +238,14 @@ def markdown(record: Mapping[str, Any]) -> str:
 
 
 def render(page: Path, records: Iterable[Mapping[str, Any]]) -> bool:
-    """Put the records' tables between the marks of a page; whether anything changed."""
+    """Put the records' tables, and what pictures there are, between the marks; whether anything changed."""
     before = page.read_text()
     head, _, rest = before.partition(_START)
     _, found, tail = rest.partition(_END)
     if not found:
         raise ValueError(f"{page} has no lines {_START!r} and {_END!r} to put the table between")
-    tables = "\n\n".join(markdown(record) for record in records)
+    shown = [f"![{words}]({name})" for name, words in PICTURES.items() if (page.parent / name).exists()]
+    tables = "\n\n".join([*(markdown(record) for record in records), *shown])
     after = f"{head}{_START}\n{tables}\n{_END}{tail}"
     page.write_text(after)
     return after != before

@@ -64,7 +64,7 @@ STEPS = {
 KERNELS = {
     ("empirical", "n"): (100, 300, 1000, 3000),
     ("empirical", "m"): (300, 1000, 3000, 10000, 30000, 100000),
-    ("limit", "n"): (300, 1000, 3000, 8000),
+    ("limit", "n"): (100, 300, 1000, 3000, 8000),
     ("limit", "d"): (10, 100, 1000),
 }
 _STEP_BASE = Point("step", "n", n=200, d=100, m=1000, batch=1, threads=2)
@@ -110,9 +110,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not RESULTS.exists():
         print("nothing has been measured yet: python -m benchmarks.scaling", file=sys.stderr)
         return 2
+    from benchmarks import report
     from benchmarks.scaling_pictures import draw
 
     draw(_read(), STEPS, KERNELS, chosen.out)
+    if records := report.saved():
+        report.render(report.PAGE, records)
     return 0
 
 

@@ -35,7 +35,7 @@ def _draw_one(found: Sequence[Any], columns: list[tuple[str, str]], path: Path) 
             mine = [point for point in found if (point.work, point.grows) == (work, grows)]
             for axes, value in zip(grid[:, column], ("seconds", "bytes")):
                 _panel(axes, mine, value)
-            grid[0][column].set_title(_WORK[work])
+            grid[0][column].set_title(_title(work, grows, mine))
             grid[1][column].set_xlabel(_AXIS[grows])
         grid[0][0].set_ylabel("seconds")
         grid[1][0].set_ylabel("peak bytes beyond the data")
@@ -43,6 +43,12 @@ def _draw_one(found: Sequence[Any], columns: list[tuple[str, str]], path: Path) 
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def _title(work: str, grows: str, mine: Sequence[Any]) -> str:
+    """The work, and the sizes that stay."""
+    names = [name for name in ("n", "d", "m") if mine and name != grows and getattr(mine[0], name) > 0]
+    return f"{_WORK[work]}\n{', '.join(f'{name} = {getattr(mine[0], name)}' for name in names)}"
 
 
 def _panel(axes: Any, mine: Sequence[Any], value: str) -> None:

@@ -95,6 +95,16 @@ def test_a_wrong_result_of_ours_is_told_and_fails_the_run() -> None:
     assert record["share_of_limit"] is None
 
 
+def test_a_row_that_cannot_be_built_costs_that_row_alone() -> None:
+    def build(setting: rows.Setting) -> rows.Comparison:
+        raise TypeError("expected 8 arguments")
+
+    made = report.measure_row(rows.Row("x", "x", build), SETTING)
+    assert made["reasons"]["ours"] == "failed: TypeError: expected 8 arguments"
+    assert made["ours_seconds"] is None
+    assert "| x | failed |" in report.markdown(complete([made]))
+
+
 def complete(records: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "rows": records,
@@ -221,10 +231,9 @@ def test_the_list_names_every_row(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_committed_page_says_what_the_committed_records_say(tmp_path: Any) -> None:
-    from benchmarks.__main__ import PAGE, RESULTS
-
-    found = [report.read(path) for path in sorted(RESULTS.glob("*.json"))]
-    records = [one for one in found if one and "rows" in one]
-    page = tmp_path / "performance.md"
-    page.write_text(PAGE.read_text())
+    page, records = tmp_path / "performance.md", report.saved()
+    page.write_text(report.PAGE.read_text())
+    for name in report.PICTURES:
+        if (report.PAGE.parent / name).exists():
+            (tmp_path / name).touch()
     assert not (records and report.render(page, records)), "python -m benchmarks --render"
