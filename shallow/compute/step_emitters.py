@@ -65,13 +65,24 @@ def _look_up(rows: int) -> Callable[..., None]:
     return emit
 
 
+def _folded(code: Any, vector: Any) -> Any:
+    """The sum of the lanes: the upper half is added to the lower until one is left."""
+    place = code.word  # any integers will do
+    lanes = [code.builder.extract_element(vector, place(lane)) for lane in range(code.lanes)]
+    while len(lanes) > 1:
+        half = len(lanes) // 2
+        lanes = [code.builder.fadd(low, high) for low, high in zip(lanes[:half], lanes[half:])]
+    return lanes[0]
+
+
 def _move_rows(
     code: Any, rows: Any, vectors: Any, old: Any, G: Any, new: Any, next_new: Any, keep: Any, pushes: Any,
     products: Any, doubt: Any,
 ) -> None:  # fmt: skip
-    """``new = keep old - push G`` row by row; ``<old, G>`` lane by lane, and 0 or NaN for all rows together.
+    """``new = keep old - push G`` and ``<old, G>`` row by row, and 0 or NaN for all rows together.
 
-    ``next_new`` is how many numbers the rows of ``new`` are apart: 0 throws them away.
+    ``next_new`` is how many numbers the rows of ``new`` are apart: 0 throws them away. A product is summed
+    lane by lane, and then the lanes by halves.
     """
     b, kept = code.builder, code.spread(keep)
     stride, next_row = code.scaled(vectors, code.bytes), code.scaled(next_new, code.size)
@@ -88,10 +99,10 @@ def _move_rows(
             return [_after(code, inner[0], code.bytes), total, code.call("fma", moved, code.zero, inner[2])]
 
         _, total, doubts = code.repeat(vectors, [at_old.type(0), code.zero, doubts], vector)
-        code.store(total, product)
+        code.store(_folded(code, total), product)
         return [
             b.add(at_old, stride), b.add(at_G, stride), b.add(at_new, next_row),
-            _after(code, push, code.size), _after(code, product, code.bytes), doubts,
+            _after(code, push, code.size), _after(code, product, code.size), doubts,
         ]  # fmt: skip
 
     code.store(code.repeat(rows, [old, G, new, pushes, products, code.zero], row)[-1], doubt)

@@ -193,7 +193,11 @@ def move_rows(
     kind, lanes = type(keep), lanes_of(keep)
     width = vectors * lanes
     before, gradient = _rows(old, (rows, width), width, kind), _rows(G, (rows, width), width, kind)
-    _rows(products, (rows, lanes), lanes, kind)[:] = (before * gradient).reshape(rows, vectors, lanes).sum(1)
+    folded = (before * gradient).reshape(rows, vectors, lanes).sum(axis=1)
+    while folded.shape[1] > 1:
+        half = folded.shape[1] // 2
+        folded = folded[:, :half] + folded[:, half:]
+    _rows(products, (rows, 1), 1, kind)[:] = folded
     moved = keep * before - _rows(pushes, (rows, 1), 1, kind) * gradient
     _rows(new, (rows, width), next_new, kind)[:] = moved
     _rows(doubt, (1, lanes), lanes, kind)[0] = (moved * 0).sum()

@@ -17,7 +17,7 @@ import numpy as np
 
 from shallow.compute.jit import routine
 from shallow.compute.methods.loss_routines import coefficients, is_sound
-from shallow.compute.methods.meeting_routines import aligned, at, meet, record
+from shallow.compute.methods.meeting_routines import aligned, aligned_room, at, meet, record
 from shallow.compute.methods.table_routines import TABLE, split_factors, table_product
 from shallow.compute.vector_ir import TILE, forward_tile, lanes_of, move_rows, width_of
 
@@ -59,29 +59,31 @@ def _move(
     """The weights of the neurons from ``first`` to ``last``; 0, or NaN when one of them is not finite.
 
     ``rates`` holds scale times length times rate, and what is kept of the weights (1 minus decay), for W and
-    then for a. ``pushes`` has room for a number of each of them, ``products`` for a register, ``spare`` for a
-    row of W.
+    then for a. ``pushes`` and ``products`` have room for a number of each of them, ``spare`` for a row of W
+    and a register.
     """
-    D, lanes = old_W.shape[1], lanes_of(rates[0])
-    moves_W, moves_a = rates[0] != 0 or rates[1] != 1, rates[2] != 0 or rates[3] != 1
-    for k in range(first, last):
-        pushes[k - first] = rates[0] * old_a[k]
+    D, lanes, count = old_W.shape[1], lanes_of(rates[0]), last - first
+    before, after = old_a[first:last], new_a[first:last]
+    rate_W, keep_W, rate_a, keep_a = rates[0], rates[1], rates[2], rates[3]
+    moves_W, moves_a = rate_W != 0 or keep_W != 1, rate_a != 0 or keep_a != 1
+    for k in range(count):
+        pushes[k] = rate_W * before[k]
     move_rows(
-        last - first, D // lanes, at(old_W, first * D), at(G, 0),
-        at(new_W, first * D) if moves_W else at(spare, 0), D if moves_W else 0, rates[1],
+        count, D // lanes, at(old_W, first * D), at(G, 0),
+        at(new_W, first * D) if moves_W else at(spare, 0), D if moves_W else 0, keep_W,
         at(pushes, 0), at(products, 0), at(spare, D),
     )  # fmt: skip
-    doubt = rates[0] * 0
+    doubt = rate_W - rate_W
     if moves_W:
         for l in range(lanes):  # noqa: E741
             doubt += spare[D + l]
     if moves_a:
-        for k in range(first, last):
-            change = doubt * 0
-            for l in range(lanes):  # noqa: E741
-                change += products[(k - first) * lanes + l]
-            new_a[k] = rates[3] * old_a[k] - rates[2] * change
-            doubt += new_a[k] * 0
+        for k in range(count):
+            after[k] = keep_a * before[k] - rate_a * products[k]
+        infinite = 0
+        for k in range(count):
+            infinite += 0 if abs(after[k]) < np.inf else 1
+        doubt += np.nan if infinite > 0 else 0
     return doubt
 
 
@@ -118,10 +120,24 @@ def start_members(
 
 
 @routine
+def _room(W: Any, X: Any, n: Any, chunks: Any) -> Any:
+    """What the steps of one network of a batch after another need to work in."""
+    T, N, D = W.shape[2] // TILE, X.shape[1], X.shape[2]
+    together = max(1, _BLOCK * chunks // T)  # chunks in a block
+    most = min(T, together * (T // chunks + 1)) * TILE
+    zero = W[0, 0, 0, 0]
+    return (
+        np.empty(n, W.dtype), np.empty(n, W.dtype), np.empty(n, W.dtype), aligned(N, W), aligned(D, W),
+        aligned_room(D + lanes_of(zero), W), aligned_room(TABLE // W.itemsize, W), aligned_room(most * D, W),
+        np.empty(most, W.dtype), np.empty(most, W.dtype), np.empty(1, np.int64), together,
+    )  # fmt: skip
+
+
+@routine
 def _run(
     W: Any, a: Any, words: Any, X: Any, panels: Any, y: Any, f: Any, m: Any, loss: Any, scale: Any,
     slope: Any, rates: Any, limit: Any, parity: Any, steps: Any, sums: Any, doubts: Any, share: Any,
-    shares: Any, gate: Any, meetings: Any,
+    shares: Any, gate: Any, meetings: Any, room: Any,
 ) -> Any:  # fmt: skip
     """Up to ``steps`` steps of one network; W[0] and W[1] take turns, and ``parity`` names the present one.
 
@@ -130,15 +146,10 @@ def _run(
     steps were sound, whether the next one diverged, and how many meetings there have been; f then belongs to
     the last sound weights.
     """
-    n, zero = y.shape[0], slope - slope
-    T, N, D, chunks = words.shape[0], X.shape[0], X.shape[1], sums.shape[1]
+    zero, T, chunks = slope - slope, words.shape[0], sums.shape[1]
     low, high = share * chunks // shares, (share + 1) * chunks // shares
-    together = max(1, _BLOCK * chunks // T)  # chunks in a block
-    most = min(T, together * (T // chunks + 1)) * TILE
-    c, before, now_f, seen = np.empty(n, W.dtype), np.empty(n, W.dtype), f.copy(), np.zeros(1, np.int64)
-    factors, base, spare = aligned(N, W), aligned(D, W), aligned(D + lanes_of(zero), W)
-    table, G = aligned(TABLE // W.itemsize, W), aligned(most * D, W)
-    pushes, products = np.empty(most, W.dtype), aligned(most * lanes_of(zero), W)
+    c, before, now_f, factors, base, spare, table, G, pushes, products, seen, together = room
+    now_f[:] = f
     made, diverged = 0, False
     while made < steps and not diverged:
         now, then, turn = (parity + made) % 2, (parity + made + 1) % 2, meetings % 2
@@ -188,7 +199,7 @@ def run_members(
     With more than one share, every share calls this with the same networks, ``sums`` (2, chunks, N),
     ``doubts`` (2, shares) and gate, whose first number counts arrivals.
     """
-    meetings = 0
+    meetings, room = 0, _room(W, X, y.shape[1], sums.shape[1])
     for b in range(first, last):
         if clock[b, 2] >= 0:
             continue
@@ -196,7 +207,7 @@ def run_members(
         label = b if y.shape[0] > 1 else 0
         made, diverged, meetings = _run(
             W[b], a[b], words[b], X[own], panels[own], y[label], f[b], m, loss, scale, slope, rates[b],
-            limit[b], clock[b, 0], steps, sums, doubts, share, shares, gate, meetings,
+            limit[b], clock[b, 0], steps, sums, doubts, share, shares, gate, meetings, room,
         )  # fmt: skip
         if share == 0:
             record(clock, time, last_factor, factor, b, made, diverged)

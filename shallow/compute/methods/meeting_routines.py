@@ -9,7 +9,7 @@ import numpy as np
 from shallow.compute.jit import routine
 from shallow.compute.vector_ir import arrive, peek, yield_processor
 
-__all__ = ["aligned", "at", "meet", "record"]
+__all__ = ["aligned", "aligned_room", "at", "meet", "record"]
 
 _PATIENCE = 4000  # looks at the gate before a waiting thread lets others run
 
@@ -23,7 +23,15 @@ def at(array: Any, place: Any) -> Any:
 @routine
 def aligned(size: Any, like: Any) -> Any:
     """Zeros whose first is at the start of a cache line: a vector that straddles two is slow to load."""
-    flat = np.zeros(size + 64 // like.itemsize, like.dtype)
+    found = aligned_room(size, like)
+    found[:] = 0
+    return found
+
+
+@routine
+def aligned_room(size: Any, like: Any) -> Any:
+    """As ``aligned``, with anything in it."""
+    flat = np.empty(size + 64 // like.itemsize, like.dtype)
     skip = (-flat.ctypes.data % 64) // like.itemsize
     return flat[skip : skip + size]
 
