@@ -289,7 +289,7 @@ def step_calls(dtype: type, count: int, gap: int) -> list[Call]:
     width = 2 * lanes
     rows = [normal(count, width), normal(count, width)]
     new, apart = spaced(normal(count, width), width + gap, 7.0), width + gap
-    products, doubt = np.zeros((count, lanes), dtype), np.zeros(lanes, dtype)
+    products, doubt = np.zeros(count, dtype), np.zeros(lanes, dtype)
     move = [count, 2, *rows, new, apart, dtype(0.5), normal(count), products, doubt]
     return [
         Call("fill_tables", _fill_tables, vector_twins.fill_tables, fill, (4,)),
