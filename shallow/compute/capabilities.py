@@ -108,7 +108,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             overhead=2e-6,
             entry=0.4,
             rate=200.0,
-            shared_above=2e7,
+            shared_above=1e6,
             in_gram_space=True,
         ),
         "frozen": Capability(
@@ -123,7 +123,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             overhead=5e-6,
             entry=0.6,
             rate=100.0,  # of a run whose gates still flip; nobody knows beforehand when that ends
-            shared_above=2e7,
+            shared_above=1e6,
             in_gram_space=True,
             first_layer_only=True,
         ),

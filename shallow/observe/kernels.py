@@ -49,7 +49,7 @@ def kernel_gap(initialization: Any) -> Observable:
             now.problem.X,
             now.terms.rate_W,
             now.terms.rate_a,
-            m=now.W.shape[0],
+            m=now.a.shape[0],
             problem=now.problem,
         )
         # Every output has the same limit, and two different ones do not interact in the mean.

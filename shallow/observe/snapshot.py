@@ -86,12 +86,12 @@ class Snapshot:
     @cached_property
     def X(self) -> Array:
         """Inputs (n, d), where the weights are."""
-        return beside(self.problem.X, self.W)
+        return beside(self.problem.X, self.a)
 
     @cached_property
     def y(self) -> Array:
         """Labels (n,) or (n, k), where the weights are."""
-        return beside(self.problem.y, self.W)
+        return beside(self.problem.y, self.a)
 
     @cached_property
     def network(self) -> Network:

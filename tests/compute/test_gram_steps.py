@@ -17,6 +17,7 @@ import shallow
 from shallow.compute import plan
 from shallow.compute.case import Case, Frame, Machine
 from shallow.compute.methods import gram_form, gram_steps, load_method
+from shallow.compute.methods.shares import Crew
 from shallow.training.trajectory import Trajectory
 
 GRAM, NUMPY = gram_steps.METHOD, load_method("numpy")
@@ -340,6 +341,22 @@ def test_a_run_goes_on_with_the_same_bits_in_memory_and_from_a_file(tmp_path: Pa
 
 
 @pytest.mark.compiler
+def test_observables_of_outputs_and_patterns_do_not_recover_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, right = [], gram_form.recovered
+
+    def recovered(crew: Crew, member: gram_form.GramMember) -> np.ndarray:
+        calls.append(member.step)
+        return right(crew, member)
+
+    monkeypatch.setattr(gram_form, "recovered", recovered)
+    problem, network = problem_and_network(1)
+    record = ("loss", "residual_norm", "flip_fraction", "travel_a")
+    shallow.train(
+        network, problem, shallow.GradientDescent(0.1, 0.05), steps=30, record=record, method="gram"
+    )
+    assert calls == [0, 30]
+
+
 def test_a_batch_of_runs_goes_on_with_the_same_bits() -> None:
     (problem, first), (_, second) = problem_and_network(1), problem_and_network(2)
     rule = shallow.GradientDescent(0.1, 0.05)
