@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from shallow.compute import capabilities
 from shallow.compute.case import Case
-from shallow.compute.methods import METHODS, dense_routines, load_method, lookup_routines
-from shallow.compute.vector_twins import lanes_of
+from shallow.compute.methods import METHODS, dense_routines, load_method
 
 DTYPES = (np.float64, np.float32)
 SHAPES = [(3, 2, 5), (1, 1, 1), (7, 3, 19), (5, 4, 41)]
@@ -153,27 +151,10 @@ def check_bounded_steps(dtypes: tuple[type, ...] = DTYPES) -> list[str]:
     return run
 
 
-def check_lookups() -> None:
-    """Whole numbers again: the product by tables is the product."""
-    rng = np.random.default_rng(4)
-    for n, M, columns, dtype in ((3, 5, 1, np.float64), (40, 6, 2, np.float64), (300, 9, 1, np.float32)):
-        units, lanes = lookup_routines.units_of(n), lanes_of(dtype(0))
-        gates = rng.random((M, n)) < 0.5
-        padded = np.zeros((M, 16 * units), bool)
-        padded[:, :n] = gates
-        terms = np.zeros((16 * units, lanes * columns), dtype)
-        terms[:n] = rng.integers(-9, 10, (n, lanes * columns))
-        out = np.empty((M, lanes * columns), dtype)
-        packed = np.packbits(padded, axis=1, bitorder="little")
-        lookup_routines.binary_product(packed, terms, out, 0, M, dtype(0))
-        assert np.array_equal(out, gates @ terms[:n])
-
-
 def check_everything(dtypes: tuple[type, ...] = DTYPES) -> None:
     """For a process of its own: everything above, and which methods that were."""
     names = check_exact_steps(dtypes) + check_bounded_steps(dtypes)
     if os.environ.get("NUMBA_DISABLE_JIT") == "1":
-        check_lookups()
         assert not hasattr(dense_routines.product, "py_func")  # plain Python indeed
     print(" ".join(sorted(set(names))), len(names))
 
@@ -207,12 +188,3 @@ def test_the_bound_of_a_step_is_not_idle() -> None:
     frame = numpy.snapshot(numpy.advance(numpy.start(case), 1))
     wrong = frame.W[0] * (1 + 1e-12)
     assert step_within(case, case.W[0], case.a[0], wrong, frame.a[0]) > 1
-
-
-@pytest.mark.parametrize("n", [1, 15, 16, 17])
-def test_units_hold_sixteen_bits(n: int) -> None:
-    assert 16 * (lookup_routines.units_of(n) - 1) < n <= 16 * lookup_routines.units_of(n)
-
-
-def test_tables_multiply_by_adding() -> None:
-    check_lookups()
