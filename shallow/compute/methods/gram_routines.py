@@ -20,7 +20,7 @@ from shallow.compute.vector_ir import TILE, lanes_of, read_row, write_row
 
 __all__ = ["run_member", "start_member"]
 
-_BLOCK = 2**19  # bytes of moves that are made from one set of tables
+_BLOCK = 32  # tiles that are moved with one set of tables, which pay for themselves then
 
 
 @routine
@@ -108,7 +108,7 @@ def run_member(
     n, m, zero = f.shape[0], a.shape[0], slope - slope
     T, N, D, chunks, width = words.shape[0], Z.shape[1], K.shape[1], sums.shape[1], lanes_of(slope)
     low, high = share * chunks // shares, (share + 1) * chunks // shares
-    together = max(1, _BLOCK // (D * Z.itemsize * TILE) * chunks // T)  # chunks in a block
+    together = max(1, _BLOCK * chunks // T)  # chunks in a block
     most = min(T, together * (T // chunks + 1)) * TILE
     c, now_f, seen = np.empty(n, Z.dtype), f.copy(), np.zeros(1, np.int64)
     pushes, factors, base = aligned(2 * N, Z).reshape(2, N), aligned(N, Z), aligned(D, Z)
