@@ -366,6 +366,26 @@ def test_a_batch_of_runs_goes_on_with_the_same_bits() -> None:
         assert np.asarray(shallow.train(run, 18).network.W).tobytes() == np.asarray(whole.network.W).tobytes()
 
 
+@pytest.mark.parametrize("method", ["gram", "frozen"])
+def test_members_that_end_early_leave_the_others_their_bits(method: str) -> None:
+    problem, _ = problem_and_network(1)
+    networks = [problem_and_network(seed)[1] for seed in (2, 3, 4, 5)]
+    rule = shallow.GradientDescent(0.1, 0.05 if method == "gram" else 0.0)
+    alone = [
+        shallow.train(network, problem, rule, steps=80, until=("loss", 0.05), method=method)
+        for network in networks
+    ]
+    together = shallow.training.train_many(
+        networks, problem, rule, steps=80, until=("loss", 0.05), method=method
+    )
+    assert len({run.last_step for run in together}) > 1
+    for one, other in zip(alone, together):
+        assert one.last_step == other.last_step
+        assert np.asarray(one.network.W).tobytes() == np.asarray(other.network.W).tobytes()
+        further = [shallow.train(run, 20) for run in (one, other)]
+        assert np.asarray(further[0].network.W).tobytes() == np.asarray(further[1].network.W).tobytes()
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
