@@ -184,6 +184,7 @@ def test_a_start_from_a_frame_within_a_stretch_has_the_same_bits() -> None:
     assert bits(after(FROZEN, later, 150)) == bits(after(FROZEN, case, 400))
 
 
+@pytest.mark.compiler
 def test_a_run_goes_on_from_its_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     problem = shallow.Problem(rng.standard_normal((7, 30)), rng.standard_normal(7))
@@ -220,11 +221,13 @@ def test_a_stretch_that_diverges_ends_at_its_last_finite_step() -> None:
         ({"pace": "flow"}, "pace"),
     ],
 )
+@pytest.mark.compiler
 def test_what_it_cannot_run_is_refused(changes: dict[str, object], reason: str) -> None:
     assert FROZEN.refuses(make(4, 3, 5)) is None
     assert reason in str(FROZEN.refuses(make(4, 3, 5, **changes)))  # type: ignore[arg-type]
 
 
+@pytest.mark.compiler
 def test_the_plan_takes_it_only_when_it_is_asked_to() -> None:
     for shape in ((20, 400, 50), (100, 1000, 1000), (30, 5, 40)):
         case = make(*shape)

@@ -357,6 +357,7 @@ def test_observables_of_outputs_and_patterns_do_not_recover_weights(monkeypatch:
     assert calls == [0, 30]
 
 
+@pytest.mark.compiler
 def test_a_batch_of_runs_goes_on_with_the_same_bits() -> None:
     (problem, first), (_, second) = problem_and_network(1), problem_and_network(2)
     rule = shallow.GradientDescent(0.1, 0.05)
@@ -367,6 +368,7 @@ def test_a_batch_of_runs_goes_on_with_the_same_bits() -> None:
 
 
 @pytest.mark.parametrize("method", ["gram", "frozen"])
+@pytest.mark.compiler
 def test_members_that_end_early_leave_the_others_their_bits(method: str) -> None:
     problem, _ = problem_and_network(1)
     networks = [problem_and_network(seed)[1] for seed in (2, 3, 4, 5)]
