@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shallow.compute.case import Case, Frame
-from shallow.compute.methods import dense_form, dense_routines, load_method, numba_steps
+from shallow.compute.methods import dense_form, dense_routines, load_method, numba_steps, packing
 
 METHOD, NUMPY = numba_steps.METHOD, load_method("numpy")
 WIDE = np.longdouble
@@ -176,6 +176,7 @@ def test_bits_depend_neither_on_threads_nor_on_the_batch_nor_on_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(numba_steps, "_WORTH_SHARING", 0.0)
+    monkeypatch.setattr(packing, "_WORTH_MEETING", 0.0)
     case = make(11, 4, 450, 2, batch=3, rate=0.01)
     found = []
     for count in ("1", "2", "3"):
@@ -191,6 +192,7 @@ def test_bits_depend_neither_on_threads_nor_on_the_batch_nor_on_blocks(
 
 def test_a_diverging_member_keeps_its_last_finite_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba_steps, "_WORTH_SHARING", 0.0)
+    monkeypatch.setattr(packing, "_WORTH_MEETING", 0.0)
     for count in ("1", "2"):
         monkeypatch.setenv("NUMBA_NUM_THREADS", count)
         case = make(8, 4, 300, 2, rate=50.0)

@@ -175,8 +175,8 @@ def test_only_a_long_compilation_of_ours_is_worth_a_word(tmp_path: Path, patienc
 FORK = """
 import multiprocessing, threading, time
 import numpy as np, shallow
-from shallow.compute.methods import numba_steps
-numba_steps._WORTH_SHARING = 0.0  # so that even this small network is shared out
+from shallow.compute.methods import numba_steps, packing
+numba_steps._WORTH_SHARING = packing._WORTH_MEETING = 0.0  # so that even this network is shared out
 
 def outcome():
     rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shallow.compute.case import Case, Frame
-from shallow.compute.methods import binary_routines, load_method, numba_steps
+from shallow.compute.methods import binary_routines, load_method, numba_steps, packing
 
 NUMBA, NUMPY = numba_steps.METHOD, load_method("numpy")
 LOSSES = ("squared", "logistic", "exponential", "hinge")
@@ -181,6 +181,7 @@ def test_weight_decay_and_frozen_layers() -> None:
 def test_bits_do_not_depend_on_threads_or_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     case = make(12, 7, 600, batch=3, rate=0.01)
     monkeypatch.setattr(numba_steps, "_WORTH_SHARING", 0.0)
+    monkeypatch.setattr(packing, "_WORTH_MEETING", 0.0)
     found = []
     for count in ("1", "2", "3"):
         monkeypatch.setenv("NUMBA_NUM_THREADS", count)
@@ -201,6 +202,7 @@ def test_a_network_that_diverges_keeps_its_last_finite_step(
     sharing: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(numba_steps, "_WORTH_SHARING", sharing)
+    monkeypatch.setattr(packing, "_WORTH_MEETING", sharing)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     case = make(8, 4, 300, rate=50.0)
     frame = after(NUMBA, case, 100)

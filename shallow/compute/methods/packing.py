@@ -14,6 +14,7 @@ from shallow.compute.methods.shares import Crew
 __all__ = ["Books", "aligned_zeros", "books_of", "spread"]
 
 HostArray = np.ndarray[Any, Any]
+_WORTH_MEETING = 4e5  # operations of a step below which to meet once costs more than is saved
 _LARGE = 1e8  # operations of a step from which the members of a batch are worked on one after another
 
 
@@ -79,7 +80,8 @@ def spread(
     Large networks are each spread over all threads, chunk by chunk; a batch of small ones is dealt out whole.
     ``room`` makes the arrays in which the shares of a network leave their sums.
     """
-    if case.batch >= workers > 1 and 4.0 * case.n * case.m * case.d < _LARGE:
+    work = 4.0 * case.n * case.m * case.d
+    if case.batch >= workers > 1 and work < _LARGE:
 
         def deal(share: int, shares: int, gate: HostArray) -> None:
             first, last = share * case.batch // shares, (share + 1) * case.batch // shares
@@ -87,9 +89,10 @@ def spread(
 
         books.crew.run(deal, workers)
         return
-    arrays = room(min(workers, chunks))
+    together = min(workers, chunks) if work >= _WORTH_MEETING else 1
+    arrays = room(together)
 
     def join(share: int, shares: int, gate: HostArray) -> None:
         run(0, case.batch, *arrays, share, shares, gate)
 
-    books.crew.run(join, min(workers, chunks))
+    books.crew.run(join, together)
