@@ -108,20 +108,26 @@ def _close_chunk(lanes: Any, outputs: Any) -> None:
 
 
 @routine
-def _push_back(c: Any, a: Any, gate: Any, features: Any, back: Any, change: Any) -> None:
-    """``back[i] = gate[i] sum_o c[i, o] a[o]`` and ``change[o] = sum_i c[i, o] features[i]``, by lanes."""
-    R = width_of(a[0, 0])
-    change[:] = 0
-    for i in range(c.shape[0]):
-        for l in range(R):  # noqa: E741
-            back[i, l] = c[i, 0] * a[0, l]
-            change[0, l] += c[i, 0] * features[i, l]
-        for o in range(1, c.shape[1]):
+def _push_back(
+    c: Any, across: Any, a: Any, gate: Any, features: Any, back: Any, change: Any, ones: Any, zero: Any
+) -> None:
+    """``back[i] = gate[i] sum_o c[i, o] a[o]`` and ``change[o] = sum_i c[i, o] features[i]``, by lanes.
+
+    ``across`` is c transposed.
+    """
+    R = width_of(zero)
+    if c.shape[1] > 1:
+        product(a, across, back, back, ones, zero, ones[0])
+        product(features, c, change, change, ones, zero, ones[0])
+    else:
+        change[:] = zero
+        for i in range(c.shape[0]):
             for l in range(R):  # noqa: E741
-                back[i, l] += c[i, o] * a[o, l]
-                change[o, l] += c[i, o] * features[i, l]
-        for l in range(R):  # noqa: E741
-            back[i, l] *= gate[i, l]
+                back[i, l] = c[i, 0] * a[0, l]
+                change[0, l] += c[i, 0] * features[i, l]
+    pushed, gates = back.reshape(-1), gate.reshape(-1)
+    for i in range(pushed.shape[0]):
+        pushed[i] *= gates[i]
 
 
 @routine
@@ -187,7 +193,7 @@ def _run(
     low, high = share * chunks // shares, (share + 1) * chunks // shares
     moves_W, moves_a = rates[0] != 0 or rates[1] != 1, rates[2] != 0 or rates[3] != 1
     labels, now_f, seen = y.reshape(-1), f.reshape(-1).copy(), np.zeros(1, np.int64)
-    c, before = np.empty((n, k), W.dtype), np.empty(n * k, W.dtype)
+    c, across, before = np.empty((n, k), W.dtype), np.empty((k, n), W.dtype), np.empty(n * k, W.dtype)
     gates, features, back = np.empty((n, R), W.dtype), np.empty((n, R), W.dtype), aligned(n * R, W)
     back = back.reshape(n, R)
     lanes, change = np.zeros((n, k, R), W.dtype), np.empty((k, R), W.dtype)
@@ -197,11 +203,14 @@ def _run(
         now, then, turn = (parity + made) % 2, (parity + made + 1) % 2, meetings % 2
         coefficients(loss, now_f, labels, c.reshape(-1))
         before[:] = now_f
+        for o in range(k):
+            for i in range(n):
+                across[o, i] = c[i, o]
         doubt = zero
         for chunk in range(low, high):
             for p in range(chunk * P // chunks, (chunk + 1) * P // chunks):
                 _gates(Z[p].reshape(-1), shape, gates.reshape(-1), features.reshape(-1))
-                _push_back(c, a[now, p], gates, features, back, change)
+                _push_back(c, across, a[now, p], gates, features, back, change, ones, zero)
                 if moves_a:
                     for o in range(k):
                         for l in range(R):  # noqa: E741
