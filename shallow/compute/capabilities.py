@@ -94,7 +94,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             overhead=0.6e-6,
             entry=0.3,
             rate=170.0,
-            shared_above=4e5,
+            shared_above=2.5e6,
         ),
         "gram": Capability(
             losses=_LOSSES,

@@ -14,7 +14,7 @@ from shallow.compute.methods.shares import Crew
 __all__ = ["Books", "aligned_zeros", "books_of", "spread"]
 
 HostArray = np.ndarray[Any, Any]
-_WORTH_MEETING = 4e5  # operations of a step below which to meet once costs more than is saved
+_WORTH_MEETING = 2.5e6  # operations of a step below which to meet once (about 6 us) costs more than is saved
 _LARGE = 1e8  # operations of a step from which the members of a batch are worked on one after another
 
 
