@@ -47,13 +47,14 @@ def our_limit_kernel(X: Array) -> Array:
 
 
 def our_limit(X: Array) -> Contender:
-    """The infinite-width kernel of both layers."""
+    """The infinite-width kernel of both layers, into an array that is there, as NumPy's is."""
+    room = np.empty((len(X), len(X)))
     return Contender(
         name=f"shallow ({method_of(X)})",
         peer="ours",
-        call='ntk_gram(X, layer="both")',
+        call='ntk_gram(X, layer="both", out=K)',
         start=lambda: None,
-        run=lambda _: our_limit_kernel(X),
+        run=lambda _: ntk_gram(X, layer="both", out=room),
     )
 
 

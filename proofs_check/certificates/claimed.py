@@ -10,6 +10,9 @@ entrywise in the lower triangle. The norm of a symmetric matrix is at most sqrt(
 its lower triangle, and || |L||L|^T || <= ||L||_F^2, so
     lambda_min(S) >= c - sqrt(2) (u||P||_F + ||P - V||_F) - gamma_n ||L||_F^2 - (n^2 + n) 2^-1074.
 Only P - V, a block against its own factor, is computed beside the factor: its cost is n^2 times the block.
+
+All products go through SciPy's BLAS: NumPy has its own, and the threads of either wait in a loop for a while
+after each call and slow the other's.
 """
 
 from __future__ import annotations
@@ -55,8 +58,8 @@ def proves_lambda_min_at_least(H: Any, s: float) -> bool:
     Notes
     -----
     Cost ``n^3 / 3`` operations, those of one Cholesky factor, and ``n^2`` times some hundreds: for large n a
-    tenth of what eigenvalues cost, or less. Memory beyond H: the factor's lower triangle (of an n x n array
-    the rest of which is never touched) and blocks of columns.
+    tenth of what eigenvalues cost, or less. Memory beyond H: the factor's lower triangle and two blocks
+    of columns.
     """
     exact = symmetric(H)
     claim = float(s)
@@ -78,48 +81,68 @@ def _is_positive_definite(H: Array, diagonal: Array) -> bool:
     half = np.asarray(-(np.frexp(diagonal)[1] // 2), dtype=np.int32)
     scaled = np.ldexp(diagonal, 2 * half)
     c = float(2 * (gamma(n) + 2 * UNIT) * np.sum(scaled)) + 2.0**-900
-    factor = np.empty((n, n))  # only its lower triangle is ever touched
+    factor: list[Array] = []  # its blocks of columns, each from its diagonal down
+    rooms = np.empty(n * _BLOCK), np.empty(n * _BLOCK)
     errors = sizes = 0.0
     for start in range(0, n, _BLOCK):
         stop = min(start + _BLOCK, n)
-        panel = np.ldexp(H[start:, start:stop], half[start:, None] + half[start:stop])
-        panel[np.diag_indices(stop - start)] = down(scaled[start:stop] - c)
-        if not np.all(np.abs(panel) <= 2):
+        head = stop - start
+        panel, other = (room[: (n - start) * head].reshape(n - start, head) for room in rooms)
+        np.ldexp(H[start:, start:stop], half[start:, None] + half[start:stop], out=panel)
+        panel[np.diag_indices(head)] = down(scaled[start:stop] - c)
+        if not (np.max(panel) <= 2 and np.min(panel) >= -2):
             return False
-        if start:
-            panel -= factor[start:, :start] @ factor[start:stop, :start].T
-        columns = factor[start:, start:stop]
+        if factor:
+            panel -= _products(factor, head, other)
+        columns = np.empty_like(panel)
         if not _factor(panel, columns):
             return False
-        head = stop - start
+        factor.append(columns)
+        sizes = float(up(sizes + _square_up(columns)))
         panel[:head] = np.tril(panel[:head])
-        remainder = panel - columns @ columns[:head].T
+        remainder = np.subtract(panel, _products([columns], head, other), out=other)
         remainder[:head] = np.tril(remainder[:head])
         errors = float(up(errors + up(_norm_up(remainder) * (1 + 4 * UNIT) + up(UNIT * _norm_up(panel)))))
-        sizes = float(up(sizes + _square_up(columns)))
     lost = up(up(_ROOT * errors) + up(up(gamma(n) * sizes) + up(up(n * n + n) * ETA)))
     return bool(c > lost)
 
 
+def _products(factor: list[Array], head: int, out: Array) -> Array:
+    """``out = sum of L_J (the first rows of L_J)^T`` over the earlier blocks, as far down as out goes.
+
+    Each block adds to what is there, so an entry is one sum of at most n products in some order.
+    """
+    from scipy.linalg.blas import dgemm
+
+    for place, block in enumerate(factor):
+        below = block[-len(out) :]
+        dgemm(1.0, below[:head].T, below.T, float(place > 0), out.T, trans_a=1, overwrite_c=1)
+    return out
+
+
 def _factor(panel: Array, columns: Array) -> bool:
-    """Write about the panel's columns of a Cholesky factor; False when it has none."""
-    from scipy.linalg import solve_triangular
+    """Write the panel's columns of a Cholesky factor; False when it has none."""
+    from scipy.linalg.blas import dtrsm
+    from scipy.linalg.lapack import dpotrf
 
     head = panel.shape[1]
-    try:
-        first = np.linalg.cholesky(panel[:head])
-    except np.linalg.LinAlgError:
+    first, failed = dpotrf(panel[:head], lower=1)
+    if failed:
         return False
+    columns[:] = panel
     columns[:head] = first
     if len(panel) > head:
-        columns[head:] = solve_triangular(first, panel[head:].T, lower=True, check_finite=False).T
+        below = columns[head:].T
+        dtrsm(1.0, first, below, lower=1, overwrite_b=1)
     return True
 
 
 def _square_up(x: Array) -> float:
     """An upper bound of the sum of squares."""
+    from scipy.linalg.blas import ddot
+
     flat = x.reshape(-1)
-    return float(up(inflate(flat @ flat, flat.size) + flat.size * ETA))
+    return float(up(inflate(ddot(flat, flat), flat.size) + flat.size * ETA))
 
 
 def _norm_up(x: Array) -> float:

@@ -36,6 +36,9 @@ class Capability:
         Seconds a step of one member costs at any size.
     entry : float
         Nanoseconds for each of the n m entries of the pre-activations.
+    still_entry : float or None
+        The same when the first layer does not move, for a method that then makes no products; None for one
+        that makes them all the same.
     rate : float
         10^9 operations a second and core in the products, float64.
     shared_above : float
@@ -59,6 +62,7 @@ class Capability:
     startup: float
     overhead: float
     entry: float
+    still_entry: float | None
     rate: float
     shared_above: float
     arrays: tuple[str, ...] = ("numpy",)
@@ -79,6 +83,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             startup=0.0,
             overhead=11e-6,
             entry=1.6,
+            still_entry=0.27,
             rate=60.0,
             shared_above=math.inf,
         ),
@@ -93,6 +98,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             startup=2.0,
             overhead=0.6e-6,
             entry=0.3,
+            still_entry=None,
             rate=170.0,
             shared_above=2.5e6,
         ),
@@ -107,6 +113,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             startup=2.0,
             overhead=2e-6,
             entry=0.35,
+            still_entry=0.35,
             rate=230.0,
             shared_above=1e6,
             in_gram_space=True,
@@ -122,6 +129,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             startup=2.0,
             overhead=5e-6,
             entry=0.6,
+            still_entry=None,
             rate=100.0,  # of a run whose gates still flip; nobody knows beforehand when that ends
             shared_above=1e6,
             in_gram_space=True,
@@ -138,6 +146,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             startup=0.0,
             overhead=45e-6,
             entry=12.0,
+            still_entry=None,
             rate=50.0,
             shared_above=math.inf,
             arrays=(),
@@ -153,6 +162,7 @@ CAPABILITIES: Mapping[str, Capability] = MappingProxyType(
             startup=0.0,
             overhead=40e-6,
             entry=0.02,
+            still_entry=None,
             rate=20_000.0,
             shared_above=math.inf,
             arrays=("cupy",),
@@ -193,13 +203,17 @@ def cost(name: str, case: Case, machine: Machine, steps: int) -> float:
     table = CAPABILITIES[name]
     half = 0.5 if str(case.dtype) == "float32" else 1.0
     operations = (2.0 * case.n if table.in_gram_space else 4.0 * case.d) * case.n * case.m
-    products = operations * half / (table.rate * 1e9)
-    passes = case.n * case.m * case.k * half * table.entry * 1e-9
+    still = case.rate_W == 0 and table.still_entry is not None
+    products = 0.0 if still else operations * half / (table.rate * 1e9)
+    entry = table.still_entry if still and table.still_entry is not None else table.entry
+    passes = case.n * case.m * case.k * half * entry * 1e-9
     kernel = 0.0
     if case.pace == "flow":
         rows = case.n * case.k
         kernel = (2.0 * rows**2 * case.m + 4.0 * rows**3) / (table.rate * 1e9)
-    spread = operations > table.shared_above or (case.batch > 1 and table.shared_above < math.inf)
+    spread = (operations > table.shared_above and not still) or (
+        case.batch > 1 and table.shared_above < math.inf
+    )
     cores = machine.cores if spread else 1
     once = 0.0
     if table.in_gram_space:  # K, the first pre-activations, and W at the end

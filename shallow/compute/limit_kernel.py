@@ -41,6 +41,7 @@ def ntk_gram(
     layer: Layer = "both",
     slope: float = 0.0,
     bias: float = 0.0,
+    out: HostArray | None = None,
 ) -> Array:
     """The tangent kernel's mean over ``w ~ N(0, I)``; formulas in :func:`shallow.exact.ntk.ntk_gram`.
 
@@ -58,6 +59,9 @@ def ntk_gram(
         phi' on the negative side.
     bias : float
         This constant is appended to every input.
+    out : (n, n) or (n, n') NumPy array, optional
+        Where to write, C-contiguous and of the inputs' type: fresh memory for a large kernel costs more than
+        the kernel does.
 
     Returns
     -------
@@ -69,8 +73,8 @@ def ntk_gram(
     Raises
     ------
     ValueError, TypeError
-        If X or Z is not a finite matrix, they do not fit each other, the layer is unknown, or an entry of
-        the kernel exceeds the floating range.
+        If X or Z is not a finite matrix, they do not fit each other, the layer is unknown, an entry of
+        the kernel exceeds the floating range, or ``out`` cannot hold the kernel.
 
     Notes
     -----
@@ -88,11 +92,36 @@ def ntk_gram(
     if served == "device":
         from shallow.compute.device_kernels import arc_cosine_on_device
 
+        _require_none(out)
         rows, _, first, second, leak = read_gram(X, None, layer, slope, bias)
         return arc_cosine_on_device(rows, first, second, leak)
     if served == "exact":
-        return exact_ntk_gram(X, Z, layer=layer, slope=slope, bias=bias)
-    return _kernel(*read_gram(X, Z, layer, slope, bias))
+        kernel = exact_ntk_gram(X, Z, layer=layer, slope=slope, bias=bias)
+        if out is None:
+            return kernel
+        room = _room(out, kernel.shape, kernel.dtype)
+        room[:] = kernel
+        return room
+    rows, others, first, second, leak = read_gram(X, Z, layer, slope, bias)
+    room = _room(out, (len(rows), len(rows if others is None else others)), rows.dtype)
+    return _kernel(rows, others, first, second, leak, room)
+
+
+def _room(out: HostArray | None, shape: tuple[int, ...], dtype: Any) -> HostArray:
+    """``out``, or new memory for a kernel."""
+    if out is None:
+        return np.empty(shape, dtype)
+    fits = isinstance(out, np.ndarray) and out.shape == shape and out.dtype == dtype
+    if not (fits and out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(
+            f"out must be a writeable C-contiguous NumPy array of shape {shape} and type {np.dtype(dtype)}"
+        )
+    return out
+
+
+def _require_none(out: HostArray | None) -> None:
+    if out is not None:
+        raise ValueError("out is for NumPy's arrays; on a device the kernel is made in place over X X^T")
 
 
 def method_of(*inputs: Array | None) -> str:
@@ -109,12 +138,13 @@ def method_of(*inputs: Array | None) -> str:
     return "compiled" if unavailable() is None else "exact"
 
 
-def _kernel(X: HostArray, Z: HostArray | None, first: float, second: float, slope: float) -> HostArray:
+def _kernel(
+    X: HostArray, Z: HostArray | None, first: float, second: float, slope: float, K: HostArray
+) -> HostArray:
     from shallow.compute.methods import arc_cosine_routines as routines
 
     left = _packed(X)
     right = left if Z is None else _packed(Z)
-    K = np.empty((len(X), len(X if Z is None else Z)), X.dtype)
     curve, weights = routines.shape(first, second, slope)
     rise = weights[0]
     fill = routines.fill_symmetric if Z is None else routines.fill_cross

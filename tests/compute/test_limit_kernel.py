@@ -152,8 +152,9 @@ def test_the_routines_agree_with_the_oracle_whether_compiled_or_not(layer):
     checked = exact.read_gram(X, None, layer, 0.2, 0.0)
     crossed = exact.read_gram(X, X[:4], layer, 0.2, 0.0)
     reference = exact.ntk_gram(X, layer=layer, slope=0.2)
-    assert (np.abs(limit_kernel._kernel(*checked) - reference) <= 2 * bound(X, X)).all()
-    assert (np.abs(limit_kernel._kernel(*crossed) - reference[:, :4]) <= 2 * bound(X, X)[:, :4]).all()
+    whole, across = (np.empty(shape) for shape in ((6, 6), (6, 4)))
+    assert (np.abs(limit_kernel._kernel(*checked, whole) - reference) <= 2 * bound(X, X)).all()
+    assert (np.abs(limit_kernel._kernel(*crossed, across) - reference[:, :4]) <= 2 * bound(X, X)[:, :4]).all()
 
 
 @settings(max_examples=60)
@@ -382,3 +383,23 @@ def test_what_does_not_fit_is_said(arguments, error, message):
 def test_unknown_options_are_said(options, message):
     with pytest.raises(ValueError, match=message):
         ntk_gram([[1.0, 2.0]], **options)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("compiler_off", ["0", "1"])
+def test_the_kernel_may_be_written_where_it_is_wanted(monkeypatch, dtype, compiler_off):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", compiler_off)
+    X, Z = (np.random.default_rng(19).normal(size=(rows, 3)).astype(dtype) for rows in (7, 5))
+    for arguments, shape in (((X,), (7, 7)), ((X, Z), (7, 5))):
+        room = np.full(shape, np.nan, dtype)
+        assert ntk_gram(*arguments, out=room) is room
+        assert bits(room) == bits(ntk_gram(*arguments))
+
+
+@pytest.mark.parametrize(
+    "room",
+    [np.empty((3, 2)), np.empty((2, 2), np.float32), np.empty((2, 4))[:, ::2], [[0.0, 0.0], [0.0, 0.0]]],
+)
+def test_where_a_kernel_does_not_fit_is_said(room):
+    with pytest.raises(ValueError, match=r"out must be .* of shape \(2, 2\) and type float64"):
+        ntk_gram(np.eye(2), out=room)

@@ -69,7 +69,7 @@ def test_a_poor_factor_leaves_a_true_claim_undecided(monkeypatch: pytest.MonkeyP
     H = np.eye(4) * 2
     assert proves_lambda_min_at_least(H, 1.0)
     for factor in (np.zeros((4, 4)), np.eye(4) * 2, np.full((4, 4), np.nan), np.full((4, 4), np.inf)):
-        monkeypatch.setattr(np.linalg, "cholesky", lambda _, factor=factor: factor)
+        monkeypatch.setattr("scipy.linalg.lapack.dpotrf", lambda *_, factor=factor, **__: (factor, 0))
         assert not proves_lambda_min_at_least(H, 1.0)
 
 
