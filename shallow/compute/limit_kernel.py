@@ -181,21 +181,22 @@ def _packed(X: HostArray) -> _Rows:
 
     R, J, (n, d) = int(routines.panel_width()), routines.BLOCK, X.shape
     rows = math.lcm(R, J) * -(-n // math.lcm(R, J))
-    scaled = np.zeros((rows, d))
-    scaled[:n] = X
-    top = np.max(np.abs(scaled), axis=1)
+    X = np.ascontiguousarray(X, dtype=np.float64)
+    top = np.zeros(rows)
+    top[:n] = np.maximum(X.max(axis=1), -X.min(axis=1))
     exponents = np.where(top > 0, np.frexp(top)[1] - 1, 0)
     halves = exponents // 2, exponents - exponents // 2
     # Two factors, because 2^1074 (a subnormal row's) is no floating number.
-    for half in halves:
-        scaled *= np.ldexp(1.0, -half)[:, None]
-    panels = np.ascontiguousarray(scaled.reshape(-1, R, d).transpose(0, 2, 1))
+    factors = [np.ldexp(1.0, -half) for half in halves]
+    panels, blocks = (np.empty((rows // width, d, width)) for width in (R, J))
+    for groups in (panels, blocks):
+        routines.regroup(X, *factors, groups)
     fields = np.empty((rows // R, routines.FIELDS, R))
     fields[:, 3], fields[:, 4] = (np.ldexp(1.0, half).reshape(-1, R) for half in halves)
     routines.measure(panels, fields)
     flat = _flat(fields)
     logarithm = np.max(np.where(top > 0, np.log2(np.maximum(flat[1], 1.0)) + exponents, -np.inf))
-    return _Rows(panels, fields, _regrouped(scaled.T, J), _regrouped(flat, J), float(logarithm))
+    return _Rows(panels, fields, blocks, _regrouped(flat, J), float(logarithm))
 
 
 def _flat(groups: HostArray) -> HostArray:

@@ -25,7 +25,7 @@ import numpy as np
 from shallow.compute.jit import compiler_is_off, intrinsic, routine
 from shallow.compute.vector_ir import TILE, multiply_tile, width_of
 
-__all__ = ["BLOCK", "FIELDS", "fill_cross", "fill_symmetric", "measure", "panel_width", "shape"]
+__all__ = ["BLOCK", "FIELDS", "fill_cross", "fill_symmetric", "measure", "panel_width", "regroup", "shape"]
 
 HostArray = np.ndarray[Any, Any]
 
@@ -93,6 +93,20 @@ def shape(f: float, g: float, slope: float) -> tuple[tuple[float, ...], tuple[fl
 def panel_width() -> Any:
     """R, the rows in a panel."""
     return width_of(1.0)
+
+
+@routine
+def regroup(X: Any, first: Any, second: Any, groups: Any) -> None:
+    """Rows of X times their two factors, as groups (rows / width, d, width); zeros past the last row.
+
+    X (n, d); first and second (rows,), powers of two: both products are exact or underflow as X does.
+    """
+    width = groups.shape[2]
+    for g in range(groups.shape[0]):
+        for i in range(width):
+            row = g * width + i
+            for k in range(groups.shape[1]):
+                groups[g, k, i] = X[row, k] * first[row] * second[row] if row < X.shape[0] else 0.0
 
 
 @routine
