@@ -19,18 +19,17 @@ from shallow.compute.jit import routine
 from shallow.compute.vector_ir import (
     COUNT_COLUMNS,
     COUNT_ROWS,
-    LOOKUP_ROWS,
     TILE,
-    add_lookups,
     count_common_bits,
     lanes_of,
+    look_up_tile,
     multiply_tile,
     width_of,
 )
 
 __all__ = ["LOOKUP_GAIN", "Hardware", "measure_hardware"]
 
-_DEPTH = 128  # of the product: its operands take 16 KiB (panel) and 14 KiB (rows) with AVX-512
+_DEPTH = 128  # of the products: with AVX-512 16 KiB (panel) and 14 KiB (rows), or 32 KiB of tables
 LOOKUP_GAIN = 2.1
 """What a product by lookups, tables and all, was seen to replace, over the peak of multiply-adds."""
 
@@ -96,11 +95,12 @@ def _multiply(times: Any, A: Any, B: Any, C: Any, alpha: Any, keep: Any) -> None
 
 
 @routine
-def _look_up(times: Any, units: Any, bits: Any, table: Any, out: Any, zero: Any) -> None:
+def _look_up(times: Any, words: Any, table: Any, out: Any, zero: Any) -> None:
     for _ in range(times):
-        add_lookups(
-            units, bits.ctypes.data, bits.shape[1], table.ctypes.data, out.ctypes.data, out.shape[1], zero
-        )
+        look_up_tile(
+            words.shape[0], words.ctypes.data, table.ctypes.data, out.ctypes.data, out.shape[1],
+            out.ctypes.data, out.shape[1], zero,
+        )  # fmt: skip
 
 
 @routine
@@ -153,14 +153,14 @@ def _multiply_job(dtype: Any) -> Callable[[], Callable[[int], object]]:
     return make
 
 
-def _lookup_job(dtype: Any, units: int) -> Callable[[], Callable[[int], object]]:
-    lanes = int(_lanes(dtype(0)))
+def _lookup_job(dtype: Any) -> Callable[[], Callable[[int], object]]:
+    lanes, width = int(_lanes(dtype(0))), int(_width(dtype(0)))
 
     def make() -> Callable[[int], object]:
-        bits = _aligned((LOOKUP_ROWS, 2 * units), np.uint8)
-        bits[:] = np.random.default_rng(0).integers(0, 256, bits.shape)
-        table, out = _aligned((units * 64, lanes), dtype), _aligned((LOOKUP_ROWS, lanes), dtype)
-        return lambda times: _look_up(times, units, bits, table, out, dtype(0))
+        words = _aligned((_DEPTH // width, TILE, width // 8), np.uint8)
+        words[:] = np.random.default_rng(0).integers(0, 256, words.shape)
+        table, out = _aligned((_DEPTH // 4 * 16, lanes), dtype), _aligned((TILE, lanes), dtype)
+        return lambda times: _look_up(times, words, table, out, dtype(0))
 
     return make
 
@@ -184,13 +184,10 @@ def _copy_job() -> Callable[[int], object]:
 @functools.cache
 def measure_hardware(threads: int) -> Hardware:
     """The machine's rates with this many threads; about two seconds."""
-    units = 8
     width = {dtype: int(_width(dtype(0))) for dtype in (np.float64, np.float32)}
     lanes = {dtype: int(_lanes(dtype(0))) for dtype in (np.float64, np.float32)}
     multiply = {t: _rate(_multiply_job(t), 2.0 * _DEPTH * width[t] * TILE, threads) for t in width}
-    lookups = {
-        t: _rate(_lookup_job(t, units), 2.0 * 16 * units * LOOKUP_ROWS * lanes[t], threads) for t in lanes
-    }
+    lookups = {t: _rate(_lookup_job(t), 2.0 * _DEPTH * lanes[t] * TILE, threads) for t in lanes}
     return Hardware(
         float64=multiply[np.float64],
         float32=multiply[np.float32],

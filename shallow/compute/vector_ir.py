@@ -25,14 +25,12 @@ from shallow.compute.registers import HERE, Registers
 from shallow.compute.step_emitters import step_emitters
 
 __all__ = [
-    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "LOOKUP_ROWS", "TILE", "add_active", "add_lookups",
-    "add_lookups_1", "arrive", "count_common_bits", "emitters_for", "fill_tables", "forward_1",
-    "forward_tile", "lanes_of", "look_up_tile", "move_rows", "multiply_1", "multiply_4", "multiply_tile",
-    "peek", "read_row", "sign_bits", "width_of", "write_row", "yield_processor",
+    "COUNT_COLUMNS", "COUNT_ROWS", "EMITTERS", "TILE", "add_active", "arrive", "count_common_bits",
+    "emitters_for", "fill_tables", "forward_tile", "lanes_of", "look_up_tile", "move_rows", "multiply_1",
+    "multiply_4", "multiply_tile", "peek", "read_row", "width_of", "write_row", "yield_processor",
 ]  # fmt: skip
 
-_I64, _I32, _I16 = ir.IntType(64), ir.IntType(32), ir.IntType(16)
-LOOKUP_ROWS, _NIBBLES = 4, 4  # rows looked up together, to hide an addition's latency; lookups a unit
+_I64, _I32 = ir.IntType(64), ir.IntType(32)
 TILE = HERE.tile
 COUNT_COLUMNS = HERE.count_columns  # columns of counts made together
 COUNT_ROWS = HERE.words  # 64-bit words of a panel of bits
@@ -176,44 +174,6 @@ def _forward(rows: int) -> Callable[..., None]:
     return emit
 
 
-def _lookups(rows: int) -> Callable[..., None]:
-    def emit(
-        code: _Code, units: Any, bits: Any, stride_bits: Any, table: Any, out: Any, stride_out: Any, kind: Any
-    ) -> None:
-        """``out[j, :lanes] += sum_u table[u, nibble u of row j, :]`` for ``units`` of 16 bits."""
-        b, entry = code.builder, code.bytes
-        bases = [b.add(bits, code.scaled(stride_bits, j)) for j in range(rows)]
-        outs = [b.add(out, code.scaled(stride_out, j * code.size)) for j in range(rows)]
-
-        def unit(state: list[Any]) -> list[Any]:
-            at, tables, sums = state[0], state[1], list(state[2:])
-            for j in range(rows):
-                word = b.zext(code.load(b.add(bases[j], at), 0, _I16), _I64)
-                for nibble in range(_NIBBLES):
-                    index = b.and_(b.lshr(word, _I64(4 * nibble)), _I64(15))
-                    place = b.add(tables, b.mul(index, _I64(entry)))
-                    sums[j] = b.fadd(sums[j], code.load(place, nibble * 16 * entry))
-            return [b.add(at, _I64(2)), b.add(tables, _I64(_NIBBLES * 16 * entry)), *sums]
-
-        end = code.repeat(units, [_I64(0), table, *(code.load(place) for place in outs)], unit)
-        for place, total in zip(outs, end[2:]):
-            code.store(total, place)
-
-    return emit
-
-
-def _sign_bits(code: _Code, panels: Any, Z: Any, bits: Any, kind: Any) -> None:
-    """The signs of ``panels`` panels of Z, a bit a number, the first number in the lowest bit."""
-    b, step = code.builder, _I64(code.row // code.size // 8)
-
-    def panel(state: list[Any]) -> list[Any]:
-        _, signs = code.signs(list(code.load_rows(state[0])))
-        code.store(signs, state[1])
-        return [b.add(state[0], _I64(code.row)), b.add(state[1], step)]
-
-    code.repeat(panels, [Z, bits], panel)
-
-
 def _count(columns: int) -> Callable[..., None]:
     def emit(code: _Code, words: Any, A: Any, B: Any, stride_B: Any, C: Any) -> None:
         """``C[j, i] += popcount(A[w, i] and B[w, j])`` summed over w."""
@@ -237,9 +197,7 @@ def emitters_for(registers: Registers) -> dict[str, Callable[..., None]]:
     """What writes the code of each routine for a machine with these registers."""
     return {
         "multiply_tile": _multiply(registers.tile), "multiply_4": _multiply(4), "multiply_1": _multiply(1),
-        "forward_tile": _forward(registers.tile), "forward_1": _forward(1),
-        "add_lookups": _lookups(LOOKUP_ROWS), "add_lookups_1": _lookups(1),
-        "sign_bits": _sign_bits, "count_common_bits": _count(registers.count_columns),
+        "forward_tile": _forward(registers.tile), "count_common_bits": _count(registers.count_columns),
         **step_emitters(registers), **gram_emitters(), **pattern_emitters(),
     }  # fmt: skip
 
@@ -286,9 +244,7 @@ def _constant(numbers: Callable[[int], int], twin: Callable[[Any], int]) -> Any:
 multiply_tile = _routine("multiply_tile", twins.multiply(TILE))
 multiply_4, multiply_1 = _routine("multiply_4", twins.multiply(4)), _routine("multiply_1", twins.multiply(1))
 forward_tile = _routine("forward_tile", twins.forward(TILE))
-forward_1, add_active = _routine("forward_1", twins.forward(1)), _routine("add_active", twins.add_active)
-add_lookups = _routine("add_lookups", twins.lookups(LOOKUP_ROWS))
-add_lookups_1, sign_bits = _routine("add_lookups_1", twins.lookups(1)), _routine("sign_bits", twins.sign_bits)
+add_active = _routine("add_active", twins.add_active)
 count_common_bits = _routine("count_common_bits", twins.count_common_bits(COUNT_COLUMNS))
 fill_tables, move_rows = _routine("fill_tables", twins.fill_tables), _routine("move_rows", twins.move_rows)
 look_up_tile = _routine("look_up_tile", twins.look_up(TILE))

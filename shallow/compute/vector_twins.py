@@ -19,8 +19,7 @@ from shallow.compute.registers import HERE
 
 __all__ = [
     "YIELD", "add_active", "arrive", "count_common_bits", "fill_tables", "forward", "lanes_of", "look_up",
-    "lookups", "move_rows", "multiply", "peek", "read_row", "sign_bits", "width_of", "write_row",
-    "yield_processor",
+    "move_rows", "multiply", "peek", "read_row", "width_of", "write_row", "yield_processor",
 ]  # fmt: skip
 
 HostArray = np.ndarray[Any, Any]
@@ -93,33 +92,6 @@ def forward(rows: int) -> Callable[..., None]:
             outputs += outer[j] * np.where(z[j] > 0, z[j], slope * z[j])
 
     return twin
-
-
-def lookups(rows: int) -> Callable[..., None]:
-    """The twin of the lookups of ``rows`` neurons."""
-
-    @_quietly
-    def twin(
-        units: int, bits: int, stride_bits: int, table: int, out: int, stride_out: int, kind: Any
-    ) -> None:
-        lanes = lanes_of(kind)
-        words = _view(bits, (rows, units), (stride_bits, 2), np.uint16)
-        entries = _rows(table, (units * 64, lanes), lanes, type(kind))
-        totals = _rows(out, (rows, lanes), stride_out, type(kind))
-        for u in range(units):
-            for nibble in range(4):
-                index = (words[:, u] >> (4 * nibble)) & 15
-                totals += entries[(4 * u + nibble) * 16 + index.astype(np.intp)]
-
-    return twin
-
-
-def sign_bits(panels: int, Z: int, bits: int, kind: Any) -> None:
-    """The twin of the packing of signs."""
-    width = width_of(kind)
-    values = _rows(Z, (panels, width), width, type(kind))
-    packed = np.packbits(values > 0, axis=1, bitorder="little")
-    _rows(bits, packed.shape, packed.shape[1], np.uint8)[:] = packed
 
 
 @_quietly

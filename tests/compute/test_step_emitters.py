@@ -90,13 +90,16 @@ def test_a_table_holds_all_sums_of_four_terms(dtype: type, nibbles: int) -> None
 @DTYPES
 @pytest.mark.parametrize("panels", [0, 1, 3])
 @pytest.mark.parametrize("from_a_row", [True, False])
-def test_lookups_add_the_entry_of_every_nibble(dtype: type, panels: int, from_a_row: bool) -> None:
+def test_lookups_add_one_entry_a_nibble_in_their_order(dtype: type, panels: int, from_a_row: bool) -> None:
     lanes, width = _sizes(dtype(0))
     words = np.random.default_rng(1).integers(0, 256, (panels, TILE, width // 8)).astype(np.uint8)
     table = random((panels * width // 4, 16, lanes), dtype)
     stride = lanes + 5
     start = random((1 if from_a_row else TILE, stride), dtype, 2)
-    found = []
+    nibbles = np.stack([words & 15, words >> 4], axis=3).transpose(1, 0, 2, 3).reshape(TILE, -1)
+    expected = np.zeros((TILE, lanes), dtype) + start[:, :lanes]
+    for place in range(panels * width // 4):
+        expected += table[place, nibbles[:, place]]
     for run in (_look_up, twins.look_up(TILE)):
         out, untouched = guarded((TILE, stride), dtype)
         run(
@@ -105,15 +108,7 @@ def test_lookups_add_the_entry_of_every_nibble(dtype: type, panels: int, from_a_
         )  # fmt: skip
         assert untouched()
         assert np.all(out[:, lanes:] == SENTINEL)
-        found.append(out[:, :lanes].copy())
-    assert np.array_equal(found[0], found[1])
-    nibbles = np.stack([words & 15, words >> 4], axis=3).transpose(1, 0, 2, 3).reshape(TILE, -1)
-    expected = start[:, :lanes] + sum(
-        (table[place, nibbles[:, place]].astype(np.longdouble) for place in range(panels * width // 4)),
-        np.zeros((TILE, lanes), np.longdouble),
-    )
-    size = panels * width // 4 * 5
-    assert np.all(np.abs(found[0] - expected) <= size * np.finfo(dtype).eps * (1 + size))
+        assert np.array_equal(out[:, :lanes], expected)
 
 
 @DTYPES

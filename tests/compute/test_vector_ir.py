@@ -27,14 +27,10 @@ from shallow.compute.registers import HERE
 from shallow.compute.vector_ir import (
     COUNT_COLUMNS,
     COUNT_ROWS,
-    LOOKUP_ROWS,
     TILE,
     add_active,
-    add_lookups,
-    add_lookups_1,
     count_common_bits,
     fill_tables,
-    forward_1,
     forward_tile,
     lanes_of,
     look_up_tile,
@@ -43,7 +39,6 @@ from shallow.compute.vector_ir import (
     multiply_4,
     multiply_tile,
     read_row,
-    sign_bits,
     width_of,
     write_row,
 )
@@ -71,26 +66,6 @@ def _multiply_1(*arguments: Any) -> None:
 @routine
 def _forward_tile(*arguments: Any) -> None:
     forward_tile(*arguments)
-
-
-@routine
-def _forward_1(*arguments: Any) -> None:
-    forward_1(*arguments)
-
-
-@routine
-def _add_lookups(*arguments: Any) -> None:
-    add_lookups(*arguments)
-
-
-@routine
-def _add_lookups_1(*arguments: Any) -> None:
-    add_lookups_1(*arguments)
-
-
-@routine
-def _sign_bits(*arguments: Any) -> None:
-    sign_bits(*arguments)
 
 
 @routine
@@ -134,8 +109,6 @@ def _sizes(number: Any) -> Any:
 
 
 MULTIPLY = {TILE: _multiply_tile, 4: _multiply_4, 1: _multiply_1}
-FORWARD = {TILE: _forward_tile, 1: _forward_1}
-LOOKUPS = {LOOKUP_ROWS: _add_lookups, 1: _add_lookups_1}
 
 
 def width(dtype: type) -> int:
@@ -203,17 +176,17 @@ def multiply_formula(call: Call) -> tuple[np.ndarray, np.ndarray]:
 
 
 def forward_call(
-    rows: int, dtype: type, count: int, *, gap: int = 0, slope: float = 0.25, seed: int = 0, draw: Any = None
+    dtype: type, count: int, *, gap: int = 0, slope: float = 0.25, seed: int = 0, draw: Any = None
 ) -> Call:
     rng = np.random.default_rng(seed)
     normal = draw or rng.standard_normal
     R = width(dtype)
-    A, W = normal((count, R)).astype(dtype), normal((rows, count)).astype(dtype)
-    a, f = normal(rows).astype(dtype), normal(R).astype(dtype)
+    A, W = normal((count, R)).astype(dtype), normal((TILE, count)).astype(dtype)
+    a, f = normal(TILE).astype(dtype), normal(R).astype(dtype)
     stride = R // 8 + gap
-    bits = np.full((rows - 1) * stride + R // 8, 0x5A, np.uint8)
+    bits = np.full((TILE - 1) * stride + R // 8, 0x5A, np.uint8)
     arguments = [count, A, spaced(W, count + gap), count + gap, a, dtype(slope), f, bits, stride]
-    return Call(f"forward_{rows}", FORWARD[rows], vector_twins.forward(rows), arguments, (6, 7))
+    return Call("forward_tile", _forward_tile, vector_twins.forward(TILE), arguments, (6, 7))
 
 
 def forward_formula(call: Call) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -240,26 +213,6 @@ def unpacked(bits: np.ndarray, rows: int, stride: int, R: int) -> np.ndarray:
         rows, size
     )
     return np.unpackbits(packed, axis=1, bitorder="little").astype(bool)
-
-
-def lookups_call(rows: int, dtype: type, units: int, *, gap: int = 0, seed: int = 0) -> Call:
-    rng = np.random.default_rng(seed)
-    lanes = int(_sizes(dtype(0))[0])
-    words = rng.integers(0, 256, (rows, 2 * units), dtype=np.uint8)
-    table = rng.standard_normal((units * 4, 16, lanes)).astype(dtype)
-    out = spaced(rng.standard_normal((rows, lanes)).astype(dtype), lanes + gap, 7.0)
-    stride = 2 * units + gap
-    arguments = [units, spaced(words, stride, 255), stride, table, out, lanes + gap, dtype(0)]
-    return Call(f"lookups_{rows}", LOOKUPS[rows], vector_twins.lookups(rows), arguments, (4,))
-
-
-def signs_call(dtype: type, panels: int, values: np.ndarray | None = None) -> Call:
-    R = width(dtype)
-    Z = np.random.default_rng(panels).standard_normal((panels, R)).astype(dtype)
-    if values is not None:
-        Z = np.resize(values, (panels, R)).astype(dtype)
-    bits = np.full(panels * R // 8, 0x5A, np.uint8)
-    return Call("sign_bits", _sign_bits, vector_twins.sign_bits, [panels, Z, bits, dtype(0)], (2,))
 
 
 def count_call(words: int, *, gap: int = 0, seed: int = 0) -> Call:
@@ -335,9 +288,7 @@ def calls(count: int, gap: int) -> list[Call]:
     found = []
     for dtype in DTYPES:
         found += [multiply_call(rows, dtype, count, gap=gap, seed=count) for rows in MULTIPLY]
-        found += [forward_call(rows, dtype, count, gap=gap, seed=count) for rows in FORWARD]
-        found += [lookups_call(rows, dtype, count, gap=gap, seed=count) for rows in LOOKUPS]
-        found += [signs_call(dtype, count), *step_calls(dtype, count, gap)]
+        found += [forward_call(dtype, count, gap=gap, seed=count), *step_calls(dtype, count, gap)]
         found += [read_call(dtype, count, gap=gap), write_call(dtype, count)]
         found.append(active_call(dtype, count, gap))
     return [*found, count_call(count, gap=gap)]
@@ -363,71 +314,51 @@ def test_a_product_errs_by_its_length_times_eps(dtype: type, rows: int, beta: fl
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", FORWARD)
 @pytest.mark.parametrize("slope", [0.0, 0.25, 1.0, -1.5])
-def test_a_forward_tile_errs_by_its_length_times_eps(dtype: type, rows: int, slope: float) -> None:
+def test_a_forward_tile_errs_by_its_length_times_eps(dtype: type, slope: float) -> None:
     R = width(dtype)
     for count in COUNTS:
         for gap in (0, 1, 5):
-            call = forward_call(rows, dtype, count, gap=gap, slope=slope, seed=count + gap)
+            call = forward_call(dtype, count, gap=gap, slope=slope, seed=count + gap)
             z, z_error, expected, bound = forward_formula(call)
             clear = np.abs(z) > z_error
             for which in (call.routine, call.twin):
                 f, bits = call.outputs(which)
                 assert np.all(np.abs(f - expected) <= bound), (call.name, count, gap)
-                seen = unpacked(bits, rows, R // 8 + gap, R)
+                seen = unpacked(bits, TILE, R // 8 + gap, R)
                 assert np.array_equal(seen[clear], (z > 0)[clear])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", FORWARD)
 @pytest.mark.parametrize("slope", [0.0, 0.5, -2.0])
-def test_at_whole_numbers_nothing_rounds_and_a_kink_has_bit_zero(
-    dtype: type, rows: int, slope: float
-) -> None:
-    rng = np.random.default_rng(rows)
+def test_at_whole_numbers_nothing_rounds_and_a_kink_has_bit_zero(dtype: type, slope: float) -> None:
+    rng = np.random.default_rng(1)
     R = width(dtype)
     kinks = 0
     for count in COUNTS:
         call = forward_call(
-            rows, dtype, count, slope=slope, draw=lambda shape: rng.integers(-2, 3, shape).astype(float)
+            dtype, count, slope=slope, draw=lambda shape: rng.integers(-2, 3, shape).astype(float)
         )
         z, _, expected, _ = forward_formula(call)
         kinks += int(np.sum(z == 0))
         for which in (call.routine, call.twin):
             f, bits = call.outputs(which)
             assert np.array_equal(f, expected)
-            assert np.array_equal(unpacked(bits, rows, R // 8, R), z > 0)
+            assert np.array_equal(unpacked(bits, TILE, R // 8, R), z > 0)
     assert kinks > 0
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_only_numbers_above_zero_have_a_sign_bit(dtype: type) -> None:
-    tiny = np.finfo(dtype).smallest_subnormal
+    R, tiny = width(dtype), np.finfo(dtype).smallest_subnormal
     huge = np.finfo(dtype).max
     values = np.array([0.0, -0.0, tiny, -tiny, np.nan, -np.nan, np.inf, -np.inf, 1.0, -1.0, huge], dtype)
     for panels in COUNTS:
-        call = signs_call(dtype, panels, values)
-        expected = np.packbits(call.arguments[1] > 0, axis=1, bitorder="little").reshape(-1)
+        call = read_call(dtype, panels)
+        z = call.arguments[1] = np.resize(values, (panels, R))
+        expected = np.packbits(z > 0, axis=1, bitorder="little").reshape(-1)
         for which in (call.routine, call.twin):
-            assert np.array_equal(call.outputs(which)[0], expected)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", LOOKUPS)
-def test_lookups_add_one_entry_a_nibble_in_their_order(dtype: type, rows: int) -> None:
-    lanes = int(_sizes(dtype(0))[0])
-    for units in COUNTS:
-        for gap in (0, 1, 4):
-            call = lookups_call(rows, dtype, units, gap=gap, seed=units + gap)
-            bits, table, out = call.arguments[1], call.arguments[3], call.arguments[4].copy()
-            for j in range(rows):
-                row = bits[j * (2 * units + gap) :][: 2 * units]
-                total = out[j * (lanes + gap) :][:lanes]
-                for place, nibble in enumerate(np.stack([row & 15, row >> 4], axis=1).reshape(-1)):
-                    total += table[place, nibble]
-            assert_same_bits(call.outputs(), [out])
-            assert_same_bits(call.outputs(call.twin), [out])
+            assert np.array_equal(call.outputs(which)[1], expected)
 
 
 def test_common_bits_are_counted_exactly() -> None:
@@ -518,28 +449,28 @@ def test_a_column_of_a_product_has_the_same_bits_in_any_tile(dtype: type, beta: 
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_forward_tile_has_the_bits_of_its_neurons_one_by_one(dtype: type) -> None:
+def test_a_neuron_of_a_forward_tile_has_the_bits_of_a_single_product(dtype: type) -> None:
     for count in COUNTS:
-        whole = forward_call(TILE, dtype, count, gap=2, seed=6)
-        expected = whole.outputs()
-        count, A, W, stride_W, a, slope, f, bits, stride = whole.with_arrays(np.copy).arguments
+        tile = forward_call(dtype, count, gap=2, slope=1.0, seed=6)
+        _, A, W, stride_W, a, _, f, _, stride = tile.arguments
+        one, z = np.ones_like(f), np.zeros_like(f)
         for j in range(TILE):
-            weights = W[j * stride_W :] if count else W
-            part = [count, A, weights, stride_W, a[j:], slope, f, bits[j * stride :], stride]
-            Call("", _forward_1, forward_1, part, (6, 7)).run_in_place()
-        assert_same_bits([f, bits], expected)
+            column = W[j * stride_W :] if count else W
+            Call("", _multiply_1, multiply_1, [count, A, column, 1, z, z, one, dtype(0)], (5,)).run_in_place()
+            a[:], f[:] = np.arange(TILE) == j, 0  # so that the output is z of this neuron
+            output, bits = tile.outputs()
+            assert_same_bits([output, unpacked(bits, TILE, stride, len(f))[j]], [z, z > 0])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_rows_of_lookups_have_the_same_bits_one_by_one(dtype: type) -> None:
-    for units in COUNTS:
-        whole = lookups_call(LOOKUP_ROWS, dtype, units, gap=2, seed=7)
-        expected = whole.outputs()
-        units, bits, stride, table, out, stride_out, zero = whole.with_arrays(np.copy).arguments
-        for j in range(LOOKUP_ROWS):
-            part = [units, bits[j * stride :], stride, table, out[j * stride_out :], stride_out, zero]
-            Call("", _add_lookups_1, add_lookups_1, part, (4,)).run_in_place()
-        assert_same_bits([out], expected)
+def test_the_outputs_of_a_forward_tile_are_one_chain_over_its_neurons(dtype: type) -> None:
+    for count in COUNTS:
+        whole = forward_call(dtype, count, gap=2, seed=6)
+        chain = whole.with_arrays(np.copy)
+        for j in range(TILE):
+            chain.arguments[4][:] = np.where(np.arange(TILE) == j, whole.arguments[4], 0)
+            chain.run_in_place()
+        assert_same_bits([chain.arguments[i] for i in chain.written], whole.outputs())
 
 
 # NaN and infinity.
@@ -584,20 +515,19 @@ def test_a_beta_that_is_nan_is_not_taken_for_zero(dtype: type, rows: int) -> Non
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", FORWARD)
-def test_a_nan_weight_has_no_bit_and_an_output_of_nan(dtype: type, rows: int) -> None:
+def test_a_nan_weight_has_no_bit_and_an_output_of_nan(dtype: type) -> None:
     R = width(dtype)
-    call = forward_call(rows, dtype, 6, slope=0.0)
-    call.arguments[2][(rows - 1) * 6 + 2] = np.nan
+    call = forward_call(dtype, 6, slope=0.0)
+    call.arguments[2][(TILE - 1) * 6 + 2] = np.nan
     for which in (call.routine, call.twin):
         f, bits = call.outputs(which)
         assert np.all(np.isnan(f))
-        assert not np.any(unpacked(bits, rows, R // 8, R)[rows - 1])
+        assert not np.any(unpacked(bits, TILE, R // 8, R)[TILE - 1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_minus_infinity_at_slope_zero_is_nan_as_in_the_formula(dtype: type) -> None:
-    call = forward_call(1, dtype, 1, slope=0.0)
+    call = forward_call(dtype, 1, slope=0.0)
     call.arguments[1][:] = 1.0
     for weight, lands in ((np.inf, np.inf), (-np.inf, np.nan)):
         call.arguments[2][:] = weight
