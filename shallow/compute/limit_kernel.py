@@ -187,10 +187,10 @@ def _packed(X: HostArray) -> _Rows:
     exponents = np.where(top > 0, np.frexp(top)[1] - 1, 0)
     halves = exponents // 2, exponents - exponents // 2
     # Two factors, because 2^1074 (a subnormal row's) is no floating number.
-    factors = [np.ldexp(1.0, -half) for half in halves]
+    first, second = (np.ldexp(1.0, -half) for half in halves)
     panels, blocks = (np.empty((rows // width, d, width)) for width in (R, J))
     for groups in (panels, blocks):
-        routines.regroup(X, *factors, groups)
+        routines.regroup(X, first, second, groups)
     fields = np.empty((rows // R, routines.FIELDS, R))
     fields[:, 3], fields[:, 4] = (np.ldexp(1.0, half).reshape(-1, R) for half in halves)
     routines.measure(panels, fields)
