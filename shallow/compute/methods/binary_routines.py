@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.jit import routine
-from shallow.compute.methods.loss_routines import coefficients, is_sound
+from shallow.compute.methods.loss_routines import add_chunks, coefficients, is_sound
 from shallow.compute.methods.meeting_routines import aligned, aligned_room, at, meet, record
 from shallow.compute.methods.table_routines import TABLE, split_factors, table_product
 from shallow.compute.vector_ir import TILE, forward_tile, lanes_of, move_rows, width_of
@@ -88,18 +88,6 @@ def _move(
 
 
 @routine
-def _finish(sums: Any, scale: Any, f: Any) -> None:
-    """``f = scale * sum`` over the chunks, in their order."""
-    n = f.shape[0]
-    f[:] = sums[0, :n]
-    for chunk in range(1, sums.shape[0]):
-        for i in range(n):
-            f[i] += sums[chunk, i]
-    for i in range(n):
-        f[i] *= scale
-
-
-@routine
 def start_members(
     W: Any, a: Any, words: Any, panels: Any, y: Any, f: Any, scale: Any, slope: Any, limit: Any, clock: Any,
     chunks: Any,
@@ -114,7 +102,7 @@ def start_members(
             sums[chunk] = slope - slope
             first, last = chunk * T // chunks, (chunk + 1) * T // chunks
             _forward(W[b, 0], a[b, 0], words[b], panels[own], slope, first, last, sums[chunk])
-        _finish(sums, scale, f[b])
+        add_chunks(sums, scale, f[b])
         if not is_sound(f[b], y[label], limit[b], slope - slope):
             clock[b, 2] = clock[b, 1]
 
@@ -178,7 +166,7 @@ def _run(
                 break
             for other in range(shares):
                 doubt += doubts[turn, other]
-        _finish(sums[turn], scale, now_f)
+        add_chunks(sums[turn], scale, now_f)
         diverged = not is_sound(now_f, y, limit, doubt)
         made += 0 if diverged else 1
     if diverged:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.jit import routine
-from shallow.compute.methods.loss_routines import coefficients, is_sound
+from shallow.compute.methods.loss_routines import add_chunks, coefficients, is_sound
 from shallow.compute.methods.meeting_routines import aligned, at, meet, record
 from shallow.compute.vector_ir import TILE, multiply_1, multiply_4, multiply_tile, width_of
 
@@ -142,16 +142,6 @@ def _doubt(flat: Any, zero: Any) -> Any:
 
 
 @routine
-def _finish(outputs: Any, scale: Any, f: Any) -> None:
-    """``f = scale * sum`` over the chunks, in their order; all flat."""
-    for i in range(f.shape[0]):
-        total = outputs[0, i]
-        for chunk in range(1, outputs.shape[0]):
-            total += outputs[chunk, i]
-        f[i] = scale * total
-
-
-@routine
 def start_members(
     W: Any, a: Any, Z: Any, columns: Any, y: Any, f: Any, scale: Any, shape: Any, limit: Any, clock: Any,
     outputs: Any,
@@ -170,7 +160,7 @@ def start_members(
                 _gates(Z[b, p].reshape(-1), shape, gate.reshape(-1), features.reshape(-1))
                 _add_outputs(features, a[b, 0, p], lanes)
             _close_chunk(lanes, outputs[0, chunk])
-        _finish(outputs[0], scale, f[b].reshape(-1))
+        add_chunks(outputs[0], scale, f[b].reshape(-1))
         if not is_sound(f[b].reshape(-1), y[label].reshape(-1), limit[b], shape[5]):
             clock[b, 2] = clock[b, 1]
 
@@ -230,7 +220,7 @@ def _run(
                 break
             for other in range(shares):
                 doubt += doubts[turn, other]
-        _finish(outputs[turn], scale, now_f)
+        add_chunks(outputs[turn], scale, now_f)
         diverged = not is_sound(now_f, labels, limit, doubt)
         made += 0 if diverged else 1
     if diverged:

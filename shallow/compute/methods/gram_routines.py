@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from shallow.compute.jit import routine
-from shallow.compute.methods.loss_routines import coefficients, is_sound
+from shallow.compute.methods.loss_routines import add_chunks, coefficients, is_sound
 from shallow.compute.methods.meeting_routines import aligned, at, meet
 from shallow.compute.methods.table_routines import TABLE, split_factors, table_product
 from shallow.compute.vector_ir import TILE, lanes_of, read_row, write_row
@@ -68,18 +68,6 @@ def _write(
 
 
 @routine
-def _finish(sums: Any, scale: Any, f: Any) -> None:
-    """``f = scale * sum`` over the chunks, in their order."""
-    n = f.shape[0]
-    f[:] = sums[0, :n]
-    for chunk in range(1, sums.shape[0]):
-        for i in range(n):
-            f[i] += sums[chunk, i]
-    for i in range(n):
-        f[i] *= scale
-
-
-@routine
 def start_member(Z: Any, a: Any, f: Any, scale: Any, slope: Any, sums: Any) -> None:
     """The outputs at Z and a, summed as the steps sum them."""
     m, chunks, width = a.shape[0], sums.shape[0], lanes_of(slope)
@@ -91,7 +79,7 @@ def start_member(Z: Any, a: Any, f: Any, scale: Any, slope: Any, sums: Any) -> N
     for chunk in range(chunks):
         first, last = chunk * T // chunks * TILE, min(m, (chunk + 1) * T // chunks * TILE)
         _write(Z, a, G, pushes, one, slope, first, last, sums[chunk], lanes)
-    _finish(sums, scale, f)
+    add_chunks(sums, scale, f)
 
 
 @routine
@@ -148,7 +136,7 @@ def run_member(
                 break
             for other in range(shares):
                 doubt += doubts[turn, other]
-        _finish(sums[turn], scale, now_f)
+        add_chunks(sums[turn], scale, now_f)
         diverged = not is_sound(now_f, y, limit, doubt)
         made += 0 if diverged else 1
     if share == 0:

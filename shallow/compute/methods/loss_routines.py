@@ -1,4 +1,4 @@
-"""What every compiled form does between its products: dL/df, and the check of a step's result."""
+"""What every compiled form does between its products: f from its chunks, dL/df, the check of a step."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from typing import Any
 
 from shallow.compute.jit import routine
 
-__all__ = ["LOSS_CODES", "coefficients", "is_sound"]
+__all__ = ["LOSS_CODES", "add_chunks", "coefficients", "is_sound"]
 
 LOSS_CODES = {"squared": 0, "logistic": 1, "exponential": 2, "hinge": 3}
+
+
+@routine
+def add_chunks(sums: Any, scale: Any, f: Any) -> None:
+    """``f = scale * sum`` over the chunks of neurons, in their order; a chunk may be padded past f."""
+    n = f.shape[0]
+    f[:] = sums[0, :n]
+    for chunk in range(1, sums.shape[0]):
+        for i in range(n):
+            f[i] += sums[chunk, i]
+    for i in range(n):
+        f[i] *= scale
 
 
 @routine
