@@ -48,59 +48,22 @@ COUNTS = (0, 1, 2, 7, 64)
 PAGE = mmap.PAGESIZE
 
 
-@routine
-def _multiply_tile(*arguments: Any) -> None:
-    multiply_tile(*arguments)
+def _compiled(inner: Any) -> Any:
+    """A routine of its own around an instruction, which only compiled code can call."""
+
+    @routine
+    def call(*arguments: Any) -> None:
+        inner(*arguments)
+
+    return call
 
 
-@routine
-def _multiply_4(*arguments: Any) -> None:
-    multiply_4(*arguments)
-
-
-@routine
-def _multiply_1(*arguments: Any) -> None:
-    multiply_1(*arguments)
-
-
-@routine
-def _forward_tile(*arguments: Any) -> None:
-    forward_tile(*arguments)
-
-
-@routine
-def _count_common_bits(*arguments: Any) -> None:
-    count_common_bits(*arguments)
-
-
-@routine
-def _fill_tables(*arguments: Any) -> None:
-    fill_tables(*arguments)
-
-
-@routine
-def _look_up_tile(*arguments: Any) -> None:
-    look_up_tile(*arguments)
-
-
-@routine
-def _move_rows(*arguments: Any) -> None:
-    move_rows(*arguments)
-
-
-@routine
-def _read_row(*arguments: Any) -> None:
-    read_row(*arguments)
-
-
-@routine
-def _write_row(*arguments: Any) -> None:
-    write_row(*arguments)
-
-
-@routine
-def _add_active(*arguments: Any) -> None:
-    add_active(*arguments)
+_multiply_tile, _multiply_4, _multiply_1 = map(_compiled, (multiply_tile, multiply_4, multiply_1))
+_forward_tile, _count_common_bits, _fill_tables = map(
+    _compiled, (forward_tile, count_common_bits, fill_tables)
+)
+_look_up_tile, _move_rows, _read_row = map(_compiled, (look_up_tile, move_rows, read_row))
+_write_row, _add_active = map(_compiled, (write_row, add_active))
 
 
 @routine
